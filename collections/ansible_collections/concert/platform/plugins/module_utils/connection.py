@@ -1,0 +1,66 @@
+"""The one place where the collection's plugins reach AWS: connection options in, boto3 clients out.
+
+The options carry the names that amazon.aws gives them, so that one `module_defaults` group serves both.
+Whatever is not given is left to boto3: environment, profile, instance role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+#: Adaptive retries survive throttling; the time-outs keep a lost connection from hanging a run.
+_CONFIG = Config(
+    retries={"mode": "adaptive", "max_attempts": 8},
+    connect_timeout=10,
+    read_timeout=60,
+    user_agent_extra="concert.platform",
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where and as whom to call AWS. Secrets are kept out of `repr`, so out of logs and tracebacks."""
+
+    region: str | None = None
+    profile: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    endpoint_url: str | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Connection:
+        """The connection that a task's options describe; other options are ignored."""
+        return cls(**{name: options.get(name) or None for name in cls.option_names()})
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """The task options that belong to the connection, in declaration order."""
+        return tuple(f.name for f in fields(cls))
+
+    def client(self, service: str) -> Any:
+        """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe."""
+        session = boto3.session.Session(
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            aws_session_token=self.session_token,
+            profile_name=self.profile,
+            region_name=self.region,
+        )
+        return session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
+
+
+#: The argument spec of the options above, for `ActionBase.validate_argument_spec`.
+CONNECTION_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "region": {"type": "str"},
+    "profile": {"type": "str"},
+    "access_key": {"type": "str"},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+    "endpoint_url": {"type": "str"},
+}

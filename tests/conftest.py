@@ -1,0 +1,14 @@
+"""Shared by all tests: Ansible's own loader makes `ansible_collections.concert.platform` importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+ROOT = Path(__file__).resolve().parent.parent
+for path in (ROOT, ROOT / "files" / "lambda" / "layers" / "shared"):
+    if str(path) not in sys.path:
+        sys.path.insert(0, str(path))
+_AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
