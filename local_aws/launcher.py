@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from local_aws.state import LauncherError, Server, State, write_json
 

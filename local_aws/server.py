@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from local_aws.context import HOST, REGION, Context
 from local_aws.postgres import Postgres
@@ -60,7 +60,7 @@ def _bound(kind: socket.SocketKind) -> socket.socket:
 
 
 def configure_environment(state: State, port: int) -> None:
-    """Set what ministack reads from the environment when it is imported; temporary files stay in the state directory."""
+    """Set what ministack reads from the environment when it is imported; its files stay in the state directory."""
     temporary = state.data_dir / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     os.environ.update(
@@ -93,7 +93,7 @@ def install(context: Context) -> Application:
 def with_instance_routes(application: Application, token: str, postgres: Postgres) -> Application:
     """Add what the launcher asks: who answers here, and whether the warehouse is ready."""
 
-    async def routed(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Any]) -> None:
+    async def routed(scope: Message, receive: Receive, send: Send) -> None:
         path = scope.get("path") if scope["type"] == "http" else None
         if path == INSTANCE_PATH:
             await _respond(send, 200, token)
@@ -111,7 +111,7 @@ def with_instance_routes(application: Application, token: str, postgres: Postgre
     return routed
 
 
-async def _respond(send: Callable[[Message], Any], status: int, text: str) -> None:
+async def _respond(send: Send, status: int, text: str) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})
@@ -132,7 +132,7 @@ def serve(application: Application, listener: socket.socket) -> None:
     config.graceful_timeout = 1
     config.shutdown_timeout = 5
     logging.getLogger("hypercorn.access").addFilter(lambda record: HEALTH_PATH not in record.getMessage())
-    asyncio.run(hypercorn_serve(application, config))  # type: ignore[arg-type]
+    asyncio.run(hypercorn_serve(application, config))
 
 
 if __name__ == "__main__":

@@ -30,14 +30,15 @@ class EmbeddedAws:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client as the account's root, or as the access key and secret given in `options`."""
-        settings: dict[str, Any] = {
+        session: Any = boto3.session.Session()
+        settings = {
             "endpoint_url": self.endpoint_url,
             "region_name": self.region,
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
             "config": Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=60),
         }
-        return boto3.session.Session().client(service, **(settings | options))
+        return session.client(service, **(settings | options))
 
 
 @pytest.fixture(scope="session")
