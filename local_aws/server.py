@@ -25,9 +25,9 @@ from local_aws.state import HEALTH_PATH, INSTANCE_PATH, WAREHOUSE_PATH, Server, 
 ADDITIONS: tuple[str, ...] = ()
 
 Message = dict[str, Any]
-Application = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("local_aws")
 
