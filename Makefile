@@ -1,0 +1,77 @@
+# The two commands: `make deploy` (the platform on the embedded AWS) and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+# Ansible finds its tools, and molecule its commands, on the virtual environment's PATH.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+INVENTORY ?= inventories/local
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+# The newest interpreter that really runs (a pyenv shim may exist and fail). PYTHON=... chooses another.
+$(VENV)/.runtime: requirements.txt tools/find_python.sh
+	@python=$$(tools/find_python.sh "$(PYTHON)") && echo "Virtual environment $(VENV) with $$("$$python" --version) ($$python)" \
+	&& "$$python" -m venv --clear $(VENV) && $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@echo "Tools for tests and lint" && $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.dev ## Make the virtual environment with everything in it
+
+.PHONY: deploy
+deploy: $(VENV)/.runtime ## Bring up the whole platform on the embedded AWS and verify it
+	@ansible-playbook site.yml -i $(INVENTORY)
+
+.PHONY: local-env
+local-env: $(VENV)/.runtime ## Print shell exports that point any AWS client at the running embedded AWS
+	@python -m local_aws env
+
+.PHONY: local-down
+local-down: $(VENV)/.runtime ## Stop the embedded AWS; no process and no data are left
+	@python -m local_aws stop
+
+.PHONY: templates
+templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
+	@python -m tools.assemble_templates
+
+.PHONY: test
+test: lint test-unit test-contract test-integration test-molecule ## Everything: lint, unit, contract, integration, molecule
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy, ansible-lint, yamllint, cfn-lint, sqlfluff
+	@tools/lint.sh
+
+.PHONY: test-unit
+test-unit: $(VENV)/.dev ## Pure cores and handlers
+	@python -m pytest tests/unit -n 2 -q
+
+.PHONY: test-contract
+test-contract: $(VENV)/.dev ## Templates against what AWS demands
+	@python -m pytest tests/contract -n 2 -q
+
+.PHONY: test-integration
+test-integration: $(VENV)/.dev ## Against the embedded AWS and a real PostgreSQL
+	@python -m pytest tests/integration -n 2 --dist loadfile -q
+
+.PHONY: test-molecule
+test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, verify, destroy
+	@molecule test --all
+
+.PHONY: lock
+lock: ## Lock the requirements again (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+	@uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-header \
+		files/lambda/layers/shared/requirements.in -o files/lambda/layers/shared/requirements.txt
+
+.PHONY: clean
+clean: ## Remove what was built (not the virtual environment)
+	@rm -rf build .ansible .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,78 @@
+"""What is wrong with a network plan, in words, before AWS refuses it half way through a stack."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+DOCUMENTATION = r"""
+name: cidr_problems
+short_description: Mistakes in a VPC's address plan
+description:
+  - Checks that the VPC and its subnets are IPv4 ranges that AWS accepts, that the subnets lie in the VPC, and that no two overlap.
+options:
+  _input:
+    description: The VPC's range, such as V(10.30.0.0/16).
+    type: str
+    required: true
+  subnets:
+    description: Lists of subnet ranges, by the name of the variable that holds them.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+problems: "{{ networking_vpc_cidr | concert.platform.cidr_problems({'networking_public_subnet_cidrs': ['10.0.0.0/24']}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence for each mistake; empty when the plan is sound.
+  type: list
+  elements: str
+"""
+
+#: A VPC's and a subnet's netmask lies between these (Amazon VPC user guide, "VPC CIDR blocks").
+_SHORTEST, _LONGEST = 16, 28
+
+
+def _parse(variable: str, value: Any) -> tuple[ipaddress.IPv4Network | None, str | None]:
+    try:
+        network = ipaddress.IPv4Network(str(value))
+    except ValueError as error:
+        return None, f"{variable}: '{value}' is not an IPv4 range ({error}). Write it as 10.30.0.0/16."
+    if not _SHORTEST <= network.prefixlen <= _LONGEST:
+        return None, f"{variable}: {value} is /{network.prefixlen}; AWS takes /{_SHORTEST} to /{_LONGEST}."
+    return network, None
+
+
+def cidr_problems(vpc: Any, subnets: Mapping[str, Sequence[Any]]) -> list[str]:
+    """One sentence for each mistake in the plan; see RETURN."""
+    vpc_network, problem = _parse("networking_vpc_cidr", vpc)
+    problems = [problem] if problem else []
+    parsed: list[tuple[str, ipaddress.IPv4Network]] = []
+    for variable, values in subnets.items():
+        for index, value in enumerate(values):
+            where = f"{variable}[{index}]"
+            network, problem = _parse(where, value)
+            if problem:
+                problems.append(problem)
+            if network is None:
+                continue
+            if vpc_network is not None and not network.subnet_of(vpc_network):
+                problems.append(f"{where}: {value} lies outside networking_vpc_cidr {vpc_network}.")
+            parsed.append((where, network))
+    problems += [
+        f"{one}: {a} overlaps {other}: {b}. Give each subnet a range of its own."
+        for (one, a), (other, b) in combinations(parsed, 2)
+        if a.overlaps(b)
+    ]
+    return problems
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        """The filters of this file, by name."""
+        return {"cidr_problems": cidr_problems}
