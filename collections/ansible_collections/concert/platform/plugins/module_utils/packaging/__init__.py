@@ -1,0 +1,1 @@
+"""Builds the Lambda packages: same input, same key, on any machine, Python and directory."""

@@ -1,0 +1,63 @@
+"""Which packages the source tree yields, and under which keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.concert.platform.plugins.module_utils.packaging.archive import content_hash, zip_bytes
+from ansible_collections.concert.platform.plugins.module_utils.packaging.errors import PackagingError
+from ansible_collections.concert.platform.plugins.module_utils.packaging.fileset import FileSet, read_directory
+from ansible_collections.concert.platform.plugins.module_utils.packaging.layer import dependencies
+
+#: Where the shared layer lives below the source directory, and the package of common code in it.
+SHARED_LAYER = Path("layers") / "shared"
+SHARED_LAYER_NAME = "shared_layer"
+COMMON_CODE = "concert_common"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One zip for Lambda. `key` names its content, so an object under it never needs to be replaced."""
+
+    name: str
+    key: str
+    files: FileSet = field(repr=False)
+
+    def archive(self) -> bytes:
+        """The zip itself; made only when it is about to be uploaded."""
+        return zip_bytes(self.files)
+
+
+def function_package(directory: Path) -> Package:
+    """The package of the function in `directory`: its own files at the archive's root."""
+    files = read_directory(directory)
+    return Package(directory.name, f"functions/{directory.name}-{content_hash(files)}.zip", files)
+
+
+def layer_package(directory: Path, build_dir: Path) -> Package:
+    """The shared layer: locked dependencies and the common code, below `python/` as Lambda wants it."""
+    files = {
+        f"python/{path}": content for path, content in dependencies(directory / "requirements.txt", build_dir).items()
+    }
+    common = read_directory(directory / COMMON_CODE, prefix=f"python/{COMMON_CODE}/")
+    if not common:
+        raise PackagingError(f"{directory / COMMON_CODE} holds no source; every function imports it.")
+    files.update(common)
+    return Package(SHARED_LAYER_NAME, f"layers/{directory.name}-{content_hash(files)}.zip", files)
+
+
+def function_directories(source: Path) -> list[Path]:
+    """The directories below `source` that hold a function (a `handler.py`), sorted by name."""
+    if not source.is_dir():
+        raise PackagingError(f"The source directory {source} does not exist.")
+    found = sorted(handler.parent for handler in source.glob("*/handler.py"))
+    if not found:
+        raise PackagingError(f"{source} holds no function: a function is a directory with a handler.py.")
+    return found
+
+
+def build(source: Path, build_dir: Path) -> list[Package]:
+    """Every package of the source tree: the functions by name, then the shared layer."""
+    packages = [function_package(directory) for directory in function_directories(source)]
+    return [*packages, layer_package(source / SHARED_LAYER, build_dir)]
