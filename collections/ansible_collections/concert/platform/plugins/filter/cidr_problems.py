@@ -11,7 +11,8 @@ DOCUMENTATION = r"""
 name: cidr_problems
 short_description: Mistakes in a VPC's address plan
 description:
-  - Checks that the VPC and its subnets are IPv4 ranges that AWS accepts, that the subnets lie in the VPC, and that no two overlap.
+  - Checks that the VPC and its subnets are IPv4 ranges that AWS accepts, that the subnets lie in the VPC, and that
+    no two overlap.
 options:
   _input:
     description: The VPC's range, such as V(10.30.0.0/16).
@@ -24,7 +25,7 @@ options:
 """
 
 EXAMPLES = r"""
-problems: "{{ networking_vpc_cidr | concert.platform.cidr_problems({'networking_public_subnet_cidrs': ['10.0.0.0/24']}) }}"
+problems: "{{ '10.0.0.0/16' | concert.platform.cidr_problems({'public_subnet_cidrs': ['10.0.0.0/24']}) }}"
 """
 
 RETURN = r"""

@@ -1,0 +1,76 @@
+"""Asks a deployed platform what its users would ask. See modules/verify.py for the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.concert.platform.plugins.module_utils.connection import (
+    CONNECTION_ARGUMENT_SPEC,
+    Connection,
+)
+from ansible_collections.concert.platform.plugins.module_utils.verification.checks import CHECKS
+from ansible_collections.concert.platform.plugins.module_utils.verification.model import Result, Settings
+from ansible_collections.concert.platform.plugins.module_utils.verification.platform import Platform
+from ansible_collections.concert.platform.plugins.module_utils.verification.runner import (
+    failure_message,
+    line,
+    run_checks,
+)
+
+_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "environment": {"type": "str", "required": True},
+    "account_id": {"type": "str", "required": True},
+    "name_suffix": {"type": "str", "default": ""},
+    "api_url_format": {"type": "str", "required": True},
+    "sample_data_directory": {"type": "str"},
+    "sample_data_parameter": {"type": "str", "required": True},
+    "top_n": {"type": "int", "default": 10},
+    "min_events": {"type": "int", "default": 5},
+    "timeout": {"type": "int", "default": 180},
+    "checks": {"type": "list", "elements": "str", "choices": [check.name for check in CHECKS]},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Runs the checks; in check mode it asks nothing, since nothing may be deployed yet."""
+        super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(argument_spec=_ARGUMENT_SPEC | CONNECTION_ARGUMENT_SPEC)
+        if self._task.check_mode:
+            return {
+                "changed": False,
+                "skipped": True,
+                "msg": "Verification asks a running platform; check mode has none.",
+            }
+        settings = Settings(
+            environment=options["environment"],
+            account_id=options["account_id"],
+            region=options["region"],
+            name_suffix=options["name_suffix"],
+            api_url_format=options["api_url_format"],
+            sample_data_directory=options["sample_data_directory"] or None,
+            sample_data_parameter=options["sample_data_parameter"],
+            top_n=options["top_n"],
+            min_events=options["min_events"],
+            timeout=options["timeout"],
+        )
+        wanted = options["checks"]
+        display = Display()
+
+        def report(result: Result) -> None:
+            display.display("  " + line(result), color=None if result.passed else "red")
+
+        results = run_checks(
+            [check for check in CHECKS if not wanted or check.name in wanted],
+            Platform(settings, Connection.from_options(options)),
+            report,
+        )
+        outcome: dict[str, Any] = {"changed": False, "checks": [asdict(result) for result in results]}
+        if all(result.passed for result in results):
+            return outcome | {"msg": f"{len(results)} checks passed"}
+        return outcome | {"failed": True, "msg": failure_message(results)}

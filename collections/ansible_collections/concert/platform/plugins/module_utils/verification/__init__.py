@@ -1,0 +1,1 @@
+"""Verification: does the platform that was deployed answer, from outside, as its users would ask it?"""

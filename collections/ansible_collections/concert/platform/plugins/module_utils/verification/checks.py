@@ -1,0 +1,392 @@
+"""The checks, in the order of the report. Each asks one thing and says what it expected and what came.
+
+None changes anything that people look at: the record on the stream is a canary that the loader drops; the alarm, its
+topic and its queue are verification's own; the log line is marked, so nobody is paged; the conversation is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ..sample_data.ranking import expected_venue_popularity, rank_venues
+from ..sample_data.reader import record_counts
+from .model import Check, Finding
+from .platform import Platform
+
+LAYERS = ("networking", "storage", "compute", "chatbot", "monitoring", "tracing")
+FUNCTIONS = (
+    "concert-api-chatbot",
+    "concert-api-venue-popularity",
+    "concert-api-ticket-prediction",
+    "concert-api-recommendations",
+    "concert-api-health-check",
+    "concert-stream-processor",
+    "concert-warehouse-loader",
+    "concert-chatbot-maintenance",
+    "concert-chatbot-analytics",
+    "concert-error-processor",
+)
+DASHBOARDS = ("concert-data-pipeline", "concert-ml-models", "concert-chatbot", "concert-api-gateway")
+TABLES = ("artists", "venues", "concerts", "ticket_sales")
+
+#: Fields of /venues/popularity that an independent computation must equal.
+_RANKED = ("rank", "venue_id", "total_events", "attendance_rate", "total_revenue")
+_SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+
+
+def stacks(platform: Platform) -> Finding:
+    """Six stacks, each settled after a success, none after a rollback."""
+    statuses = {layer: (platform.stack(layer) or {}).get("StackStatus", "absent") for layer in LAYERS}
+    wrong = {layer: status for layer, status in statuses.items() if status not in _SETTLED}
+    return Finding(
+        f"{len(LAYERS)} stacks complete",
+        _listed(wrong) if wrong else f"{len(LAYERS)} stacks complete",
+        not wrong,
+    )
+
+
+def functions(platform: Platform) -> Finding:
+    """Ten functions, each answering through its alias `live`."""
+    client, missing = platform.client("lambda"), []
+    for name in FUNCTIONS:
+        try:
+            client.get_alias(FunctionName=f"{name}-{platform.settings.environment}", Name="live")
+        except ClientError as error:
+            missing.append(f"{name}: {error.response['Error']['Code']}")
+    return Finding(
+        f"{len(FUNCTIONS)} functions with alias live", "; ".join(missing) or f"{len(FUNCTIONS)} found", not missing
+    )
+
+
+def dashboards(platform: Platform) -> Finding:
+    """Four dashboards, each with a body that parses and has widgets."""
+    s, missing = platform.settings, []
+    for name in DASHBOARDS:
+        try:
+            body = platform.client("cloudwatch").get_dashboard(DashboardName=f"{name}-{s.environment}{s.name_suffix}")[
+                "DashboardBody"
+            ]
+            if not json.loads(body).get("widgets"):
+                missing.append(f"{name}: no widgets")
+        except ClientError as error:
+            missing.append(f"{name}: {error.response['Error']['Code']}")
+    return Finding(f"{len(DASHBOARDS)} dashboards", "; ".join(missing) or f"{len(DASHBOARDS)} found", not missing)
+
+
+def health(platform: Platform) -> Finding:
+    """The API answers that every dependency is reachable. It waits, since a new key takes a moment to be known."""
+    last: list[object] = ["nothing was asked"]
+
+    def healthy() -> bool | None:
+        try:
+            answer = platform.ask("GET", "/health")
+        except OSError as error:
+            last[0] = f"no answer: {error}"
+            return None
+        last[0] = answer
+        return True if answer.status == 200 and answer.body.get("status") == "healthy" else None
+
+    passed = bool(platform.until(healthy))
+    return Finding('200 {"status": "healthy"}', str(last[0]), passed)
+
+
+def venue_ranking(platform: Platform) -> Finding:
+    """`/venues/popularity` equals the ranking computed without the platform's SQL."""
+    s = platform.settings
+    expected = [_ranked(row) for row in _expected_ranking(platform)]
+    answer = platform.ask("GET", f"/venues/popularity?top_n={s.top_n}&min_events={s.min_events}")
+    if answer.status != 200:
+        return Finding(f"200 with {len(expected)} venues", str(answer), False)
+    found = [_ranked(row) for row in answer.body["venues"]]
+    for place, (want, got) in enumerate(zip(expected, found, strict=False), start=1):
+        if want != got:
+            return Finding(f"place {place}: {want}", f"place {place}: {got}", False)
+    names = ", ".join(str(row["name"]) for row in answer.body["venues"][:2])
+    return Finding(
+        f"{len(expected)} venues, ranked independently",
+        f"{len(found)} venues: {names}, …" if names else "no venue qualifies",
+        len(expected) == len(found),
+    )
+
+
+def _ranked(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(float(row[name]), 4) if name == "attendance_rate" else str(row[name]) for name in _RANKED}
+
+
+def _expected_ranking(platform: Platform) -> list[dict[str, Any]]:
+    s, today = platform.settings, datetime.now(UTC).date()
+    if s.sample_data_directory:
+        stored = platform.client("ssm").get_parameter(Name=s.sample_data_parameter)["Parameter"]["Value"]
+        anchor = date.fromisoformat(json.loads(stored)["anchor_date"])
+        return expected_venue_popularity(Path(s.sample_data_directory), anchor, today, s.top_n, s.min_events)
+    concerts = platform.query(
+        "SELECT venue_id, event_date, total_attendance, revenue, status FROM concert_dw.concerts"
+        " WHERE status = 'completed' AND event_date >= CURRENT_DATE - 365"
+    )
+    venues = platform.query("SELECT venue_id, name, city, capacity FROM concert_dw.venues")
+    return rank_venues(venues, concerts, today, s.top_n, s.min_events)
+
+
+def chat(platform: Platform) -> Finding:
+    """The chatbot answers from the warehouse, and remembers the two turns. The conversation is removed afterwards."""
+    session = f"verification-{uuid.uuid4()}"
+    expected = "venue_popularity with data, 2 turns in the history"
+    try:
+        answer = platform.ask("POST", "/chat", {"message": "Which venues are most popular?", "session_id": session})
+        if answer.status != 200:
+            return Finding(expected, str(answer), False)
+        history = platform.ask("GET", f"/history/{session}")
+        turns = len(history.body["messages"]) if history.status == 200 else 0
+        rows = answer.body["data"]
+        empty_warehouse = not rows and _count(platform, "v_venue_popularity WHERE as_of = CURRENT_DATE") == 0
+        return Finding(
+            expected,
+            f"{answer.body['intent']}, {len(rows or [])} rows, {turns} turns",
+            answer.body["intent"] == "venue_popularity" and turns == 2 and (bool(rows) or empty_warehouse),
+        )
+    finally:
+        _forget(platform, session)
+
+
+def _forget(platform: Platform, session: str) -> None:
+    environment, dynamodb = platform.settings.environment, platform.client("dynamodb")
+    conversations = f"concert-chatbot-conversations-{environment}"
+    turns = dynamodb.query(
+        TableName=conversations,
+        KeyConditionExpression="session_id = :s",
+        ExpressionAttributeValues={":s": {"S": session}},
+        ProjectionExpression="session_id, #t",
+        ExpressionAttributeNames={"#t": "timestamp"},
+    )["Items"]
+    for key in turns:
+        dynamodb.delete_item(TableName=conversations, Key=key)
+    dynamodb.delete_item(TableName=f"concert-chatbot-sessions-{environment}", Key={"session_id": {"S": session}})
+
+
+def prediction(platform: Platform) -> Finding:
+    """A prediction for a known artist and venue lies between nothing and the capacity, and says its model."""
+    known = platform.query(
+        "SELECT artist_id, venue_id, capacity FROM concert_dw.v_concert_history"
+        " ORDER BY event_date DESC, concert_id LIMIT 1"
+    )
+    if not known:
+        return Finding("a prediction from history", "not asked: the warehouse holds no completed concert", True)
+    capacity = int(known[0]["capacity"])
+    answer = platform.ask(
+        "POST", "/predictions/tickets", {"artist_id": known[0]["artist_id"], "venue_id": known[0]["venue_id"]}
+    )
+    expected = f"0 to {capacity} tickets, labelled baseline or sagemaker"
+    if answer.status != 200:
+        return Finding(expected, str(answer), False)
+    tickets, model = answer.body["predicted_tickets"], answer.body["model"]
+    return Finding(
+        expected,
+        f"{tickets} tickets, {model}, confidence {answer.body['confidence']}",
+        0 <= tickets <= capacity and model in {"baseline", "sagemaker"} and 0 <= answer.body["confidence"] <= 1,
+    )
+
+
+def recommendations(platform: Platform) -> Finding:
+    """As many recommendations as asked for, or as there are concerts to come, none of them in the past."""
+    coming = min(5, _count(platform, "v_upcoming_concerts"))
+    answer = platform.ask("GET", "/recommendations?top_n=5")
+    if answer.status != 200:
+        return Finding(f"200 with {coming} concerts", str(answer), False)
+    dates = [date.fromisoformat(item["event_date"][:10]) for item in answer.body["recommendations"]]
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return Finding(
+        f"{coming} coming concerts",
+        f"{len(dates)} concerts, {answer.body['type']}" + (f", first {min(dates)}" if dates else ""),
+        len(dates) == coming and all(day > yesterday for day in dates),
+    )
+
+
+def refusals(platform: Platform) -> Finding:
+    """Bad input, a missing key and an unknown route are each refused in the documented way."""
+    bad = platform.ask("POST", "/predictions/tickets", {"venue_id": "v"})
+    keyless = platform.ask("GET", "/health", with_key=False)
+    unknown = platform.ask("GET", "/no-such-route")
+    named = "artist_id" in json.dumps(bad.body)
+    return Finding(
+        "400 naming artist_id, 403 without key, 404 elsewhere",
+        f"{bad.status}{' naming artist_id' if named else ''}, {keyless.status} without key, {unknown.status} elsewhere",
+        (bad.status, keyless.status, unknown.status) == (400, 403, 404) and named,
+    )
+
+
+def canary(platform: Platform) -> Finding:
+    """A record put on a stream arrives in both buckets. Marked as a canary, it never reaches the warehouse."""
+    identity, started = f"canary-{uuid.uuid4()}", datetime.now(UTC)
+    envelope = {
+        "source": "verification",
+        "data_type": "artists",
+        "ingestion_timestamp": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "canary": True,
+        "payload": {"artist_id": identity, "name": "Verification canary", "genre": ["rock"], "popularity_score": 1},
+    }
+    platform.client("kinesis").put_record(
+        StreamName=f"concert-artist-stream-{platform.settings.environment}",
+        Data=json.dumps(envelope).encode(),
+        PartitionKey=identity,
+    )
+    # S3 counts in whole seconds, and another machine's clock may be a little behind.
+    since = started - timedelta(seconds=30)
+    arrived: set[str] = set()
+
+    def both() -> bool | None:
+        for purpose in {"data-raw", "data-processed"} - arrived:
+            if any(identity in line for line in platform.lines(platform.bucket(purpose), "canary/artists/", since)):
+                arrived.add(purpose)
+        return True if len(arrived) == 2 else None
+
+    passed = bool(platform.until(both))
+    return Finding(
+        "canary in the raw and the processed bucket",
+        f"in {' and '.join(sorted(arrived)) or 'neither'} after {(datetime.now(UTC) - started).total_seconds():.1f} s",
+        passed,
+    )
+
+
+def warehouse(platform: Platform) -> Finding:
+    """The warehouse answers a query; where the inventory lists sample files, with as many rows as they hold."""
+    counts = {
+        row["table_name"]: int(row["row_count"])
+        for row in platform.query(
+            " UNION ALL ".join(
+                f"SELECT '{table}' AS table_name, COUNT(*) AS row_count FROM concert_dw.{table}"  # noqa: S608
+                for table in TABLES
+            )
+        )
+    }
+    directory = platform.settings.sample_data_directory
+    if not directory:
+        return Finding("four tables answer", _listed(counts), set(counts) == set(TABLES))
+    expected = record_counts(Path(directory))
+    return Finding(
+        _listed(expected), _listed(counts), all(counts.get(name, 0) >= number for name, number in expected.items())
+    )
+
+
+def alarm(platform: Platform) -> Finding:
+    """Verification's own alarm fires and its message is delivered through the topic to the queue."""
+    outputs, marker = platform.outputs("monitoring"), f"verification {uuid.uuid4()}"
+    cloudwatch, sqs = platform.client("cloudwatch"), platform.client("sqs")
+    name, queue = outputs["VerificationAlarmName"], outputs["VerificationQueueUrl"]
+    # Actions run on a change of state, so an alarm that another run left in ALARM is put back first.
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason=marker)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=marker)
+    started = time.monotonic()
+
+    def delivered() -> bool | None:
+        found = None
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
+            "Messages", []
+        ):
+            # Every message here is verification's own, so those of earlier runs go too.
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            if marker in message["Body"] and "ALARM" in message["Body"]:
+                found = True
+        return found
+
+    passed = bool(platform.until(delivered))
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason=marker)
+    return Finding(
+        "the alarm's message in the queue",
+        f"delivered in {time.monotonic() - started:.1f} s" if passed else "no message",
+        passed,
+    )
+
+
+def error_log(platform: Platform) -> Finding:
+    """An error in a log reaches the error processor, which recognises it as verification's and pages nobody."""
+    outputs, identity = platform.outputs("tracing"), str(uuid.uuid4())
+    logs, group, stream = platform.client("logs"), outputs["VerificationLogGroupName"], f"verification-{identity}"
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    line = {
+        "level": "ERROR",
+        "message": "verification",
+        "service": "verification",
+        "environment": platform.settings.environment,
+        "canary": True,
+        "correlation_id": identity,
+    }
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(line)}],
+    )
+    started = time.monotonic()
+
+    def processed() -> bool | None:
+        item = platform.client("dynamodb").get_item(
+            TableName=outputs["DeduplicationTableName"],
+            Key={"fingerprint": {"S": f"canary#{identity}"}},
+            ConsistentRead=True,
+        )
+        return True if "Item" in item else None
+
+    passed = bool(platform.until(processed))
+    logs.delete_log_stream(logGroupName=group, logStreamName=stream)
+    return Finding(
+        "the line at the error processor",
+        f"processed in {time.monotonic() - started:.1f} s" if passed else "not processed",
+        passed,
+    )
+
+
+def _count(platform: Platform, source: str) -> int:
+    return int(platform.query(f"SELECT COUNT(*) AS n FROM concert_dw.{source}")[0]["n"])  # noqa: S608
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+CHECKS = (
+    Check("stacks", "the stacks' events in CloudFormation", stacks),
+    Check("functions", "the functions in Lambda", functions),
+    Check("dashboards", "CloudWatch dashboards", dashboards),
+    Check("GET /health", "log group /aws/lambda/concert-api-health-check-{environment}", health),
+    Check(
+        "GET /venues/popularity",
+        "log group /aws/lambda/concert-api-venue-popularity-{environment}; concert_dw.v_venue_popularity",
+        venue_ranking,
+        after=("GET /health",),
+    ),
+    Check(
+        "POST /chat, GET /history",
+        "log group /aws/lambda/concert-api-chatbot-{environment}",
+        chat,
+        after=("GET /health",),
+    ),
+    Check(
+        "POST /predictions/tickets",
+        "log group /aws/lambda/concert-api-ticket-prediction-{environment}",
+        prediction,
+        after=("GET /health",),
+    ),
+    Check(
+        "GET /recommendations",
+        "log group /aws/lambda/concert-api-recommendations-{environment}",
+        recommendations,
+        after=("GET /health",),
+    ),
+    Check(
+        "refusals", "log group /aws/apigateway/concert-ai-api-{environment}/access", refusals, after=("GET /health",)
+    ),
+    Check(
+        "canary record",
+        "log group /aws/lambda/concert-stream-processor-{environment}; queue concert-stream-failures-{environment}",
+        canary,
+    ),
+    Check("warehouse", "workgroup concert-workgroup-{environment}; concert_dw.load_history", warehouse),
+    Check("alarm", "history of alarm concert-verification-{environment}", alarm),
+    Check("error log", "log group /aws/lambda/concert-error-processor-{environment}", error_log),
+)

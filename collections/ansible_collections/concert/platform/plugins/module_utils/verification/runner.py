@@ -1,0 +1,59 @@
+"""Runs the checks side by side, those that wait for others after them, and renders what they found."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from .model import Check, Finding, Result
+from .platform import Platform
+
+_NAME_WIDTH, _SECONDS_WIDTH, _LINE_WIDTH = 26, 6, 80
+
+
+def run_checks(checks: Sequence[Check], platform: Platform, report: Callable[[Result], None]) -> list[Result]:
+    """The result of every check, in the order given; `report` is called as each one ends, from its thread."""
+    futures: dict[str, Future[Result]] = {}
+
+    def run(check: Check) -> Result:
+        for name in check.after:
+            if name in futures:
+                futures[name].exception()  # ends when that check has ended, however it ended
+        started = time.monotonic()
+        try:
+            finding = check.run(platform)
+        except Exception as error:  # a check that breaks is a check that failed, and the others go on
+            finding = Finding("an answer", f"{type(error).__name__}: {error}", False)
+        result = Result(
+            name=check.name,
+            expected=finding.expected,
+            found=finding.found,
+            passed=finding.passed,
+            where=check.where.format(environment=platform.settings.environment),
+            seconds=round(time.monotonic() - started, 1),
+        )
+        report(result)
+        return result
+
+    # One thread a check, so that those that wait cannot keep those that they wait for from starting.
+    with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
+        for check in checks:
+            futures[check.name] = pool.submit(run, check)
+        return [futures[check.name].result() for check in checks]
+
+
+def line(result: Result) -> str:
+    """One result for a terminal of 80 columns: mark, name, seconds, what was found."""
+    mark = "ok  " if result.passed else "FAIL"
+    head = f"{mark} {result.name:<{_NAME_WIDTH}} {result.seconds:>{_SECONDS_WIDTH - 2}.1f} s  "
+    return head + textwrap.shorten(" ".join(result.found.split()), width=_LINE_WIDTH - len(head), placeholder=" …")
+
+
+def failure_message(results: Sequence[Result]) -> str:
+    """What failed: expected, found and where to look, one paragraph a check."""
+    failed = [result for result in results if not result.passed]
+    return f"{len(failed)} of {len(results)} checks failed.\n" + "\n".join(
+        f"{result.name}: expected {result.expected}; found {result.found}. Look at {result.where}." for result in failed
+    )
