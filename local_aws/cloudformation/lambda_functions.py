@@ -1,0 +1,80 @@
+"""The properties of AWS::Lambda::Function that the emulator drops, and the end of its update.
+
+Network, dead-letter target, environment key, reserved concurrency and file systems. After an update the emulator lets
+a function stay Pending for a while; CloudFormation reports a function only when it is Active.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack.services import lambda_svc
+
+from local_aws.cloudformation.registry import Properties, extend, require
+
+RELIES_ON = (
+    "ministack.services.lambda_svc:_functions",
+    "ministack.services.lambda_svc:_delete_function_concurrency",
+    "ministack.services.lambda_svc:_put_function_concurrency",
+    "ministack.services.lambda_svc:_update_config",
+    "ministack.services.lambda_svc:_vpc_config_with_id",
+)
+
+_TYPE = "AWS::Lambda::Function"
+_UNRESERVED_MINIMUM = 100
+_ACCOUNT_CONCURRENCY = 1000
+
+
+def install() -> None:
+    """Extend the type's handlers."""
+    extend(_TYPE, _apply)
+
+
+def _apply(name: str, new: Properties, old: Properties) -> None:
+    function = lambda_svc._functions[name]
+    configuration = function["config"]
+    configuration["VpcConfig"] = lambda_svc._vpc_config_with_id(new.get("VpcConfig"))
+    configuration["KMSKeyArn"] = new.get("KmsKeyArn", "")
+    configuration["FileSystemConfigs"] = new.get("FileSystemConfigs") or []
+    logging = new.get("LoggingConfig")
+    if logging is not None:
+        # The service fills what the template leaves out.
+        configuration["LoggingConfig"] = _logging(name, logging)
+    target = (new.get("DeadLetterConfig") or {}).get("TargetArn")
+    if target:
+        configuration["DeadLetterConfig"] = {"TargetArn": target}
+    else:
+        configuration.pop("DeadLetterConfig", None)
+    _apply_concurrency(name, new.get("ReservedConcurrentExecutions"), old.get("ReservedConcurrentExecutions"))
+    _settle(configuration)
+
+
+def _logging(name: str, given: Properties) -> dict[str, Any]:
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}", **given}
+    if logging["LogFormat"] == "JSON":
+        logging = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **logging}
+    return logging
+
+
+def _apply_concurrency(name: str, new: object, old: object) -> None:
+    if new is not None:
+        wanted = int(str(new))
+        others = sum(
+            int(function["concurrency"])
+            for other, function in lambda_svc._functions.items()
+            if other != name and function.get("concurrency") is not None
+        )
+        if _ACCOUNT_CONCURRENCY - others - wanted < _UNRESERVED_MINIMUM:
+            raise ValueError(
+                f"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution"
+                f" below its minimum value of [{_UNRESERVED_MINIMUM}]."
+            )
+        require(lambda_svc._put_function_concurrency(name, {"ReservedConcurrentExecutions": wanted}), _TYPE)
+    elif old is not None:
+        require(lambda_svc._delete_function_concurrency(name), _TYPE)
+
+
+def _settle(configuration: dict[str, Any]) -> None:
+    configuration.update(State="Active", LastUpdateStatus="Successful")
+    for key in ("StateReason", "StateReasonCode", "LastUpdateStatusReason", "LastUpdateStatusReasonCode"):
+        configuration.pop(key, None)

@@ -1,0 +1,233 @@
+"""Delays and failures on demand, to bring stacks into every status in a test.
+
+Off unless rules exist: the JSON file that LOCAL_AWS_FAULTS names when the server starts, else `faults.json` in the
+server's state directory (it may be written, changed and removed while the server runs: it is read again on every
+operation). The file is a list of rules; the first rule that matches and is not used up applies.
+
+    [{"type": "AWS::SQS::Queue", "operation": "create", "delay_seconds": 2.0},
+     {"type": "AWS::SNS::Topic", "operation": "update", "logical_id": "Alerts", "error": "no", "times": 1},
+     {"type": "*", "operation": "delete", "stack": "demo", "property": {"Name": "x"}, "error": "still in use"},
+     {"api": "DescribeStacks", "code": "Throttling", "error": "Rate exceeded", "times": 2}]
+
+A rule on resources
+    type           a resource type, or "*"
+    operation      create, update or delete (default: any). A rollback that sends a resource back is an update; a
+                   replacement is an update followed by the creation of its successor.
+    logical_id, stack    exact names (default: any)
+    property       property names and the values that all must match, in the new properties of an update
+    delay_seconds  the resource stays IN_PROGRESS that long; the server goes on answering
+    error          the resource fails with this reason
+    after          true: fail after the operation was carried out instead of before it
+    times          how often the rule applies (default: always)
+
+A rule on CloudFormation's API
+    api            an action, e.g. ExecuteChangeSet
+    code, error    the error code (default Throttling) and its message (default "Rate exceeded")
+    status         HTTP status (default 400)
+    times          as above
+
+What was used is counted per rule as it is written; the count starts anew once a rule has been absent from the file.
+A file that is no list of such rules fails the operation that reads it, with the reason: a misspelt rule that silently
+does nothing would make its test pass for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ministack.services.cloudformation import handlers, helpers, provisioners, stacks
+
+from local_aws.context import Context
+
+RELIES_ON = (
+    "ministack.services.cloudformation.handlers:_ACTION_HANDLERS",
+    "ministack.services.cloudformation.helpers:_error",
+    "ministack.services.cloudformation.provisioners:_delete_resource",
+    "ministack.services.cloudformation.provisioners:_provision_resource",
+    "ministack.services.cloudformation.provisioners:_update_resource",
+    "ministack.services.cloudformation.stacks:_delete_resource",
+    "ministack.services.cloudformation.stacks:_provision_resource",
+    "ministack.services.cloudformation.stacks:_runs_on_worker_thread",
+    "ministack.services.cloudformation.stacks:_update_resource",
+)
+
+ENVIRONMENT_VARIABLE = "LOCAL_AWS_FAULTS"
+FILE_NAME = "faults.json"
+_RESOURCE_KEYS = {
+    "type",
+    "operation",
+    "logical_id",
+    "stack",
+    "property",
+    "delay_seconds",
+    "error",
+    "after",
+    "times",
+}
+_API_KEYS = {"api", "code", "error", "status", "times"}
+_OPERATIONS = ("create", "update", "delete")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing CloudFormation is about to do with a resource."""
+
+    name: str
+    resource_type: str
+    logical_id: str
+    stack: str
+    properties: dict[str, Any]
+
+
+class Faults:
+    """The rules in a file, and how often each was used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._used: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The file's rules now; none when it does not exist. Raises ValueError when they are not rules."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            text = "[]"
+        try:
+            rules = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self._path} is not JSON: {error}") from error
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise ValueError(f"{self._path} must hold a list of rules")
+        for rule in rules:
+            known = _API_KEYS if "api" in rule else _RESOURCE_KEYS
+            unknown = sorted(rule.keys() - known)
+            if unknown or not ("api" in rule or "type" in rule):
+                raise ValueError(f"{self._path}: rule {rule} has unknown keys {unknown}, or neither type nor api")
+            if rule.get("operation", "create") not in _OPERATIONS:
+                raise ValueError(f"{self._path}: rule {rule} must name one of the operations {', '.join(_OPERATIONS)}")
+        with self._lock:
+            present = {_identity(rule) for rule in rules}
+            self._used = {key: count for key, count in self._used.items() if key in present}
+        return rules
+
+    def concerns(self, resource_type: str) -> bool:
+        """Whether a rule may delay this type, which must then not run on the server's event loop."""
+        return any(rule.get("type") in (resource_type, "*") and rule.get("delay_seconds") for rule in self.rules())
+
+    def take(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """The first rule that matches and is not used up, counted as used once more."""
+        for rule in self.rules():
+            if not matches(rule):
+                continue
+            key = _identity(rule)
+            with self._lock:
+                if "times" in rule and self._used.get(key, 0) >= int(rule["times"]):
+                    continue
+                self._used[key] = self._used.get(key, 0) + 1
+            return rule
+        return None
+
+    def carry_out(self, operation: Operation, perform: Callable[[], Any]) -> Any:
+        """Perform the operation under the rule that applies to it. Raises ValueError with the rule's error."""
+        rule = self.take(lambda candidate: _matches(candidate, operation))
+        if rule is None:
+            return perform()
+        time.sleep(float(rule.get("delay_seconds", 0)))
+        failed = rule.get("error")
+        if failed and not rule.get("after"):
+            raise ValueError(failed)
+        result = perform()
+        if failed:
+            raise ValueError(failed)
+        return result
+
+
+def _identity(rule: dict[str, Any]) -> str:
+    return json.dumps(rule, sort_keys=True)
+
+
+def _matches(rule: dict[str, Any], operation: Operation) -> bool:
+    exact = (
+        (rule.get("operation"), operation.name),
+        (rule.get("logical_id"), operation.logical_id),
+        (rule.get("stack"), operation.stack),
+    )
+    return (
+        rule.get("type") in (operation.resource_type, "*")
+        and all(wanted in (None, actual) for wanted, actual in exact)
+        and all(operation.properties.get(name) == value for name, value in rule.get("property", {}).items())
+    )
+
+
+def install(context: Context) -> None:
+    """Wrap the engine's three operations on resources, and CloudFormation's API actions."""
+    faults = Faults(Path(os.environ.get(ENVIRONMENT_VARIABLE) or context.state_dir / FILE_NAME))
+    _wrap_resources(faults)
+    _wrap_actions(faults)
+
+
+def _wrap_resources(faults: Faults) -> None:
+    provision, update, delete = stacks._provision_resource, stacks._update_resource, stacks._delete_resource
+    runs_on_worker_thread = stacks._runs_on_worker_thread
+
+    def provision_resource(resource_type: str, logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        operation = Operation("create", resource_type, logical_id, stack, properties or {})
+        return faults.carry_out(operation, lambda: provision(resource_type, logical_id, properties, stack))
+
+    def update_resource(
+        resource_type: str,
+        physical_id: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        stack: str,
+        logical_id: str | None = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> Any:
+        arguments = (resource_type, physical_id, old, new, stack, logical_id, attributes)
+        if old == new:
+            return update(*arguments)
+        operation = Operation("update", resource_type, logical_id or physical_id, stack, new or {})
+        return faults.carry_out(operation, lambda: update(*arguments))
+
+    def delete_resource(
+        resource_type: str,
+        physical_id: str,
+        properties: dict[str, Any],
+        stack: str | None = None,
+        logical_id: str | None = None,
+    ) -> Any:
+        arguments = (resource_type, physical_id, properties, stack, logical_id)
+        operation = Operation("delete", resource_type, logical_id or physical_id, stack or "", properties or {})
+        return faults.carry_out(operation, lambda: delete(*arguments))
+
+    # The engine imported the functions by name; nested stacks reach them through their own module.
+    for module in (stacks, provisioners):
+        module._provision_resource = provision_resource
+        module._update_resource = update_resource
+        module._delete_resource = delete_resource
+    stacks._runs_on_worker_thread = lambda resource_type: (
+        runs_on_worker_thread(resource_type) or faults.concerns(resource_type)
+    )
+
+
+def _wrap_actions(faults: Faults) -> None:
+    def wrapped(name: str, handler: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+        def handle(params: dict[str, Any]) -> Any:
+            rule = faults.take(lambda candidate: candidate.get("api") == name)
+            if rule is None:
+                return handler(params)
+            code, message = rule.get("code", "Throttling"), rule.get("error", "Rate exceeded")
+            return helpers._error(code, message, int(rule.get("status", 400)))
+
+        return handle
+
+    for name, handler in list(handlers._ACTION_HANDLERS.items()):
+        handlers._ACTION_HANDLERS[name] = wrapped(name, handler)
