@@ -49,6 +49,14 @@ class LambdaContext:
         return max(0, int((self._deadline - time.time()) * 1000))
 
 
+class InitError(Exception):
+    """The handler cannot be loaded; `payload` is what the invocation answers."""
+
+    def __init__(self, kind: str, message: str, trace: list[str]) -> None:
+        super().__init__(message)
+        self.payload = failure(kind, message, trace)
+
+
 class RequestIdFilter(logging.Filter):
     """Adds the id of the invocation that is running to every record."""
 
@@ -62,7 +70,7 @@ class RequestIdFilter(logging.Filter):
 class TextFormatter(logging.Formatter):
     """`[LEVEL]<tab>time<tab>request id<tab>message`, on one line as the log service keeps it."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__(
@@ -134,27 +142,27 @@ def log_failure(error: dict[str, Any]) -> None:
 
 
 def load_handler() -> Any:
-    """The handler callable; raises RuntimeError carrying an error payload as its argument."""
+    """The handler callable; raises InitError."""
     module_name, _, name = os.environ["_HANDLER"].rpartition(".")
     if not module_name:
         message = f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)"
-        raise RuntimeError(failure("Runtime.MalformedHandlerName", message, []))
+        raise InitError("Runtime.MalformedHandlerName", message, [])
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as error:
         message = f"Unable to import module '{module_name}': {error}"
-        raise RuntimeError(failure("Runtime.ImportModuleError", message, traceback.format_tb(error.__traceback__)[1:]))
+        raise InitError("Runtime.ImportModuleError", message, traceback.format_tb(error.__traceback__)[1:]) from None
     except SyntaxError as error:
         message = f"Syntax error in module '{module_name}': {error}"
-        raise RuntimeError(failure("Runtime.UserCodeSyntaxError", message, []))
+        raise InitError("Runtime.UserCodeSyntaxError", message, []) from None
     except Exception as error:
         trace = traceback.format_tb(error.__traceback__)[1:]
-        raise RuntimeError(failure(type(error).__name__, str(error), trace))
+        raise InitError(type(error).__name__, str(error), trace) from None
     try:
         return getattr(module, name)
     except AttributeError:
         message = f"Handler '{name}' missing on module '{module_name}'"
-        raise RuntimeError(failure("Runtime.HandlerNotFound", message, []))
+        raise InitError("Runtime.HandlerNotFound", message, []) from None
 
 
 def invoke(handler: Any, request: dict[str, Any]) -> str:
@@ -184,8 +192,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     handler, error = None, None
     try:
         handler = load_handler()
-    except RuntimeError as problem:
-        error = problem.args[0]
+    except InitError as problem:
+        error = problem.payload
         log_failure(error)
     answers.write(json.dumps({"status": "ready" if error is None else "error", "payload": error}) + "\n")
     end_of_log("init")
