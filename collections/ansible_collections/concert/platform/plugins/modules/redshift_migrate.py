@@ -1,0 +1,92 @@
+"""Documentation of the action `concert.platform.redshift_migrate`."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redshift_migrate
+short_description: Bring a Redshift Serverless warehouse's schema to what the migration files say
+version_added: "0.1.0"
+description:
+  - Applies the files of a directory, C(NNNN_name.sql), that the ledger C(concert_meta.schema_migrations) does not hold
+    yet, in order, through the Redshift Data API; no network path to the warehouse is needed.
+  - Each file is one transaction together with its row in the ledger, so that the ledger holds exactly what is applied.
+  - >-
+    A file that starts with C(-- concert: no-transaction) runs statement by statement instead; write it so that it may
+    run again.
+  - >-
+    C(-- concert: skip-when <query>) before a statement leaves it out when the query finds a row.
+  - Refuses a directory with a gap or with one number twice, and an applied file that was edited, renamed or removed.
+  - Every transaction locks the ledger and looks at it again before it does anything, so two runs at once are right
+    without a unique key, which Redshift does not enforce.
+  - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
+author: Concert Data Platform engineers (@concert-data-platform)
+options:
+  workgroup:
+    description: Name of the workgroup.
+    type: str
+    required: true
+  namespace:
+    description: Name of the workgroup's namespace.
+    type: str
+    required: true
+  database:
+    description: Name of the database.
+    type: str
+    required: true
+  directory:
+    description: Directory of the migration files.
+    type: path
+    required: true
+  placeholders:
+    description: >-
+      Values for C(${name}) in the files. Letters, digits and C(_ . : / -) only.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds for the whole run. A statement that is still running then is cancelled.
+    type: int
+    default: 900
+attributes:
+  check_mode:
+    support: full
+    description: Lists what is pending, also when the warehouse does not exist yet.
+  diff_mode:
+    support: full
+    description: Shows the pending statements.
+extends_documentation_fragment: [concert.platform.connection]
+"""
+
+EXAMPLES = r"""
+- name: Bring the warehouse's schema to its desired state
+  concert.platform.redshift_migrate:
+    workgroup: concert-workgroup-production
+    namespace: concert-namespace-production
+    database: concerts
+    directory: files/redshift/migrations
+    placeholders:
+      environment: production
+      name_suffix: ""
+"""
+
+RETURN = r"""
+applied:
+  description: Names of the files that this run applied, in order. Empty in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [0001_schema.sql, 0002_source_tables.sql]
+pending:
+  description: In check mode, names of the files that a run would apply.
+  returned: success
+  type: list
+  elements: str
+version:
+  description: Number of the last file of the directory.
+  returned: success
+  type: int
+  sample: 7
+seconds:
+  description: Duration of the task.
+  returned: success
+  type: float
+"""
