@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.concert.platform.plugins.filter.cidr_problems import cidr_problems
+from ansible_collections.concert.platform.plugins.module_utils.preflight.network import network_problems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ VPC = "10.0.0.0/16"
     ],
 )
 def test_problems(vpc: str, subnets: list[str | None], problem: str | None) -> None:
-    problems = cidr_problems(vpc, {"subnets": subnets})
+    problems = _without_count(network_problems(vpc, {"subnets": subnets}))
     if problem is None:
         assert problems == []
     else:
@@ -37,9 +37,19 @@ def test_problems(vpc: str, subnets: list[str | None], problem: str | None) -> N
         assert problem in problems[0]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_another_number_of_subnets_than_zones_is_refused(count: int) -> None:
+    problems = network_problems(VPC, {"subnets": [f"10.0.{third}.0/24" for third in range(count)]})
+    assert problems == [f"subnets has {count} ranges; it needs 3, one an availability zone."]
+
+
+def _without_count(problems: list[str]) -> list[str]:
+    return [problem for problem in problems if "one an availability zone" not in problem]
+
+
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=12))
 def test_a_plan_is_sound_exactly_when_no_range_is_used_twice(thirds: list[int]) -> None:
-    problems = cidr_problems(VPC, {"subnets": [f"10.0.{third}.0/24" for third in thirds]})
+    problems = _without_count(network_problems(VPC, {"subnets": [f"10.0.{third}.0/24" for third in thirds]}))
     assert (problems == []) == (len(set(thirds)) == len(thirds))
 
 
@@ -49,6 +59,6 @@ def test_overlap_is_symmetric(one: int, other: int, a: int, b: int) -> None:
         return str(ipaddress.IPv4Network((base, mask), strict=False))
 
     pair = [network(a, one), network(b, other)]
-    forth = [p for p in cidr_problems(pair[0], {"s": pair}) if "overlaps" in p]
-    back = [p for p in cidr_problems(pair[0], {"s": pair[::-1]}) if "overlaps" in p]
+    forth = [p for p in network_problems(pair[0], {"s": pair}) if "overlaps" in p]
+    back = [p for p in network_problems(pair[0], {"s": pair[::-1]}) if "overlaps" in p]
     assert len(forth) == len(back)

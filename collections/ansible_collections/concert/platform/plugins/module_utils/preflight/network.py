@@ -7,36 +7,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-DOCUMENTATION = r"""
-name: cidr_problems
-short_description: Mistakes in a VPC's address plan
-description:
-  - Checks that the VPC and its subnets are IPv4 ranges that AWS accepts, that the subnets lie in the VPC, and that
-    no two overlap.
-options:
-  _input:
-    description: The VPC's range, such as V(10.30.0.0/16).
-    type: str
-    required: true
-  subnets:
-    description: Lists of subnet ranges, by the name of the variable that holds them.
-    type: dict
-    required: true
-"""
-
-EXAMPLES = r"""
-problems: "{{ '10.0.0.0/16' | concert.platform.cidr_problems({'public_subnet_cidrs': ['10.0.0.0/24']}) }}"
-"""
-
-RETURN = r"""
-_value:
-  description: One sentence for each mistake; empty when the plan is sound.
-  type: list
-  elements: str
-"""
-
 #: A VPC's and a subnet's netmask lies between these (Amazon VPC user guide, "VPC CIDR blocks").
 _SHORTEST, _LONGEST = 16, 28
+#: One subnet of each kind in each of three availability zones.
+_ZONES = 3
 
 
 def _parse(variable: str, value: Any) -> tuple[ipaddress.IPv4Network | None, str | None]:
@@ -49,12 +23,14 @@ def _parse(variable: str, value: Any) -> tuple[ipaddress.IPv4Network | None, str
     return network, None
 
 
-def cidr_problems(vpc: Any, subnets: Mapping[str, Sequence[Any]]) -> list[str]:
-    """One sentence for each mistake in the plan; see RETURN."""
+def network_problems(vpc: Any, subnets: Mapping[str, Sequence[Any]]) -> list[str]:
+    """One sentence for each mistake in the plan: `vpc` is the VPC's range, `subnets` are ranges by variable name."""
     vpc_network, problem = _parse("networking_vpc_cidr", vpc)
     problems = [problem] if problem else []
     parsed: list[tuple[str, ipaddress.IPv4Network]] = []
     for variable, values in subnets.items():
+        if len(values) != _ZONES:
+            problems.append(f"{variable} has {len(values)} ranges; it needs {_ZONES}, one an availability zone.")
         for index, value in enumerate(values):
             where = f"{variable}[{index}]"
             network, problem = _parse(where, value)
@@ -71,9 +47,3 @@ def cidr_problems(vpc: Any, subnets: Mapping[str, Sequence[Any]]) -> list[str]:
         if a.overlaps(b)
     ]
     return problems
-
-
-class FilterModule:
-    def filters(self) -> dict[str, Any]:
-        """The filters of this file, by name."""
-        return {"cidr_problems": cidr_problems}

@@ -1,0 +1,65 @@
+"""Checks the inventory against the roles' argument specs. See modules/check_inputs.py for the documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.concert.platform.plugins.module_utils.preflight.inputs import (
+    Unset,
+    files_that_set,
+    identity_problems,
+    input_problems,
+    read_options,
+)
+from ansible_collections.concert.platform.plugins.module_utils.preflight.network import network_problems
+
+_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "roles_directory": {"type": "path", "required": True},
+    "roles": {"type": "list", "elements": "str", "required": True},
+    "later": {"type": "list", "elements": "str", "default": []},
+}
+_SUBNETS = ("networking_public_subnet_cidrs", "networking_private_subnet_cidrs")
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Fails with every problem at once, one a line; changes nothing."""
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=_ARGUMENT_SPEC)
+        variables = task_vars or {}
+        inventory = Path(variables["inventory_dir"]).resolve()
+        project = Path(arguments["roles_directory"]).resolve().parent
+        specs = {role: read_options(Path(arguments["roles_directory"]), role) for role in arguments["roles"]}
+        names = {name for options in specs.values() for name in options} - set(arguments["later"])
+        values = {name: self._value(name, variables) for name in names}
+        where = files_that_set(names, inventory, project)
+        folder = inventory.relative_to(project) if inventory.is_relative_to(project) else inventory
+
+        problems: dict[str, None] = {}  # a set that keeps its order: two roles may share an input
+        for role, options in specs.items():
+            wanted = {name: rule for name, rule in options.items() if name in names}
+            default_file = f"{folder}/group_vars/all/{'platform' if role == 'preflight' else role}.yml"
+            problems |= dict.fromkeys(input_problems(wanted, values, where, default_file))
+        problems |= dict.fromkeys(identity_problems(values, where))
+        vpc = values.get("networking_vpc_cidr", Unset())
+        subnets = {name: values[name] for name in _SUBNETS if isinstance(values.get(name), list)}
+        if not isinstance(vpc, Unset) and len(subnets) == len(_SUBNETS):
+            file = where.get("networking_vpc_cidr", f"{folder}/group_vars/all/networking.yml")
+            problems |= dict.fromkeys(f"{problem} ({file})" for problem in network_problems(vpc, subnets))
+        if problems:
+            count = "1 input is" if len(problems) == 1 else f"{len(problems)} inputs are"
+            return {"failed": True, "msg": "\n".join([f"{count} wrong; nothing was changed.", *problems])}
+        return {"changed": False, "msg": f"{len(names)} inputs of {len(specs)} roles are sound"}
+
+    def _value(self, name: str, variables: dict[str, Any]) -> Any:
+        if name not in variables:
+            return Unset()
+        try:
+            return self._templar.template(variables[name])
+        except AnsibleError as error:
+            return Unset(str(error).splitlines()[0].rstrip("."))

@@ -1,0 +1,1 @@
+"""Preflight: what can be known to be wrong before anything moves."""
