@@ -1,0 +1,115 @@
+"""Action `concert.platform.stack`: bring a CloudFormation stack to its desired state, or plan it in check mode."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
+from ansible_collections.concert.platform.plugins.module_utils.stack import results
+from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock
+from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine
+from ansible_collections.concert.platform.plugins.module_utils.stack.errors import StackError, TemplateError
+from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import interruptible
+from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
+from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
+from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "template": {"type": "path"},
+    "use_previous_template": {"type": "bool", "default": False},
+    "template_bucket": {"type": "str"},
+    "parameters": {"type": "dict", "default": {}},
+    "tags": {"type": "dict"},
+    "termination_protection": {"type": "bool"},
+    "stack_policy": {"type": "dict"},
+    "allow_replacement": {"type": "list", "elements": "str", "default": []},
+    "notification_arns": {"type": "list", "elements": "str"},
+    "role_arn": {"type": "str"},
+    "timeout": {"type": "float", "default": 3600.0},
+    "wait": {"type": "bool", "default": True},
+    **CONNECTION_ARGUMENT_SPEC,
+}
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs in the controller process: no module is shipped, and progress shows while AWS works."""
+
+    supports_check_mode = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The task's result, as the module's documentation describes it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        engine: Engine | None = None
+        try:
+            desired = self._desired(options)
+            with interruptible():
+                run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:8]}"
+                gateway = AwsGateway(Connection.from_options(options))
+                engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
+                carry_out = engine.present if options["state"] == "present" else engine.absent
+                told = results.of_result(
+                    carry_out(desired, check=self._task.check_mode), engine.scrub, diff=bool(self._task.diff)
+                )
+        except StackError as error:
+            told = results.of_error(error, engine.scrub if engine else Scrubber(()))
+        return {**result, **told}
+
+    def _desired(self, options: dict[str, Any]) -> Desired:
+        return Desired(
+            name=options["name"],
+            template=self._template(options),
+            parameters=options["parameters"],
+            tags=None if options["tags"] is None else {str(k): str(v) for k, v in options["tags"].items()},
+            termination_protection=options["termination_protection"],
+            stack_policy=options["stack_policy"],
+            allow_replacement=frozenset(options["allow_replacement"]),
+            notification_arns=None if options["notification_arns"] is None else tuple(options["notification_arns"]),
+            role_arn=options["role_arn"] or None,
+            template_bucket=options["template_bucket"] or None,
+            timeout=options["timeout"],
+            wait=options["wait"],
+        )
+
+    def _template(self, options: dict[str, Any]) -> Template | None:
+        """The template that the task names; None where the stack's own counts, or none is needed."""
+        name, previous = options["template"], options["use_previous_template"]
+        if options["state"] == "absent" or (previous and not name):
+            return None
+        if previous or not name:
+            raise StackError(
+                f"{options['name']}: template is {name!r} and use_previous_template is {str(previous).lower()}. "
+                "Give exactly one: the path of a template, or use_previous_template: true."
+            )
+        path = Path(name)
+        if not path.is_absolute():
+            try:
+                path = Path(self._find_needle("files", name))
+            except AnsibleError:
+                path = path.resolve()
+        shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise TemplateError(
+                str(path), f"the template cannot be read ({error.strerror}).", "Correct the option template."
+            ) from None
+        except UnicodeDecodeError as error:
+            raise TemplateError(
+                shown, f"the template is not UTF-8 (byte {error.start}).", "Save it in UTF-8."
+            ) from None
+        return parse(text, shown)
+
+    def _show(self, line: str) -> None:
+        display.display(f"  {line}")

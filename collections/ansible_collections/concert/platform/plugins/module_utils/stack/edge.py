@@ -1,0 +1,433 @@
+"""The one file of the engine that calls AWS: boto3 answers in, the engine's own data out, errors made plain."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectionError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    TokenRetrievalError,
+)
+
+from ..connection import Connection
+from .errors import ConnectionLostError, CredentialsError, MissingBucketError, RejectedError, StackError
+from .model import (
+    ChangeSet,
+    ChangeSetName,
+    ChangeSetRequest,
+    ChangeSetState,
+    Event,
+    Output,
+    Resource,
+    Stack,
+    StackStatus,
+)
+
+#: AWS's words for a change set without changes; the second is what nested stacks and transforms bring.
+_EMPTY = ("didn't contain changes", "No updates are to be performed")
+_BAD_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+#: How often a request is sent to an endpoint that refuses connections, before that is the answer.
+_CONNECT_ATTEMPTS = 3
+
+
+class WallClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class AwsGateway:
+    """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._clients: dict[str, Any] = {}
+        with self._plain("starting"):
+            self._cfn = self._client("cloudformation")
+        # boto3 would turn a JSON template into a mapping; its text is what is compared.
+        self._cfn.meta.events.unregister(
+            "after-call.cloudformation.GetTemplate", unique_id=None, handler=_json_template_handler()
+        )
+        self.region: str = self._cfn.meta.region_name
+
+    # looking
+
+    def describe(self, name_or_id: str) -> Stack | None:
+        """The stack; None if there is none."""
+        try:
+            with self._plain("describing the stack"):
+                found = self._cfn.describe_stacks(StackName=name_or_id)["Stacks"]
+        except RejectedError as error:
+            if error.code == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        stack = _stack(found[0]) if found else None
+        return None if stack is None or stack.status is StackStatus.DELETE_COMPLETE else stack
+
+    def template_text(self, name_or_id: str) -> str:
+        """The template as it was sent."""
+        with self._plain("reading the template"):
+            body = self._cfn.get_template(StackName=name_or_id, TemplateStage="Original")["TemplateBody"]
+        return body if isinstance(body, str) else json.dumps(body)
+
+    def stack_policy(self, name: str) -> Mapping[str, Any] | None:
+        """The stack policy, None without one."""
+        with self._plain("reading the stack policy"):
+            body = self._cfn.get_stack_policy(StackName=name).get("StackPolicyBody")
+        return json.loads(body) if body else None
+
+    def resources(self, stack_id: str) -> Sequence[Resource]:
+        """What the stack holds, or held."""
+        with self._plain("listing the stack's resources"):
+            pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            return [
+                Resource(
+                    logical_id=item["LogicalResourceId"],
+                    physical_id=item.get("PhysicalResourceId", ""),
+                    resource_type=item["ResourceType"],
+                    status=item["ResourceStatus"],
+                )
+                for page in pages
+                for item in page["StackResourceSummaries"]
+            ]
+
+    def export_names(self) -> frozenset[str]:
+        """All exports of the region."""
+        with self._plain("listing exports"):
+            pages = self._cfn.get_paginator("list_exports").paginate()
+            return frozenset(item["Name"] for page in pages for item in page["Exports"])
+
+    def importers(self, export: str) -> Sequence[str]:
+        """The names of the stacks that import it."""
+        try:
+            with self._plain("listing who imports an export"):
+                pages = self._cfn.get_paginator("list_imports").paginate(ExportName=export)
+                return [name for page in pages for name in page["Imports"]]
+        except RejectedError as error:
+            if error.code == "ValidationError" and ("not imported" in str(error) or "does not exist" in str(error)):
+                return []
+            raise
+
+    def has_subscribers(self, topic_arn: str) -> bool:
+        """Somebody is subscribed to the topic."""
+        with self._plain("listing a topic's subscriptions"):
+            answer = self._client("sns").list_subscriptions_by_topic(TopicArn=topic_arn)
+        return bool(answer["Subscriptions"])
+
+    # change sets
+
+    def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
+        """The new change set's id, and the id of its stack."""
+        arguments: dict[str, Any] = {
+            "StackName": request.stack,
+            "ChangeSetName": request.name,
+            "ChangeSetType": "CREATE" if request.create else "UPDATE",
+            "Parameters": [
+                {"ParameterKey": name, "UsePreviousValue": True}
+                if value is None
+                else {"ParameterKey": name, "ParameterValue": value}
+                for name, value in request.parameters.items()
+            ],
+            "Capabilities": list(request.capabilities),
+            "ClientToken": request.token,
+        }
+        if request.template.body is not None:
+            arguments["TemplateBody"] = request.template.body
+        elif request.template.url is not None:
+            arguments["TemplateURL"] = request.template.url
+        else:
+            arguments["UsePreviousTemplate"] = True
+        if request.tags is not None:
+            arguments["Tags"] = [{"Key": key, "Value": value} for key, value in request.tags.items()]
+        if request.role_arn is not None:
+            arguments["RoleARN"] = request.role_arn
+        if request.notification_arns is not None:
+            arguments["NotificationARNs"] = list(request.notification_arns)
+        with self._plain("planning"):
+            answer = self._cfn.create_change_set(**arguments)
+        return answer["Id"], answer["StackId"]
+
+    def change_set(self, change_set_id: str) -> ChangeSet:
+        """The change set, all its pages."""
+        with self._plain("reading the plan"):
+            page = self._cfn.describe_change_set(ChangeSetName=change_set_id, IncludePropertyValues=True)
+            state = _change_set_state(page)
+            changes = list(page.get("Changes") or ())
+            while state is ChangeSetState.READY and page.get("NextToken"):
+                page = self._cfn.describe_change_set(
+                    ChangeSetName=change_set_id, IncludePropertyValues=True, NextToken=page["NextToken"]
+                )
+                changes += page.get("Changes") or ()
+        return ChangeSet(
+            change_set_id=page["ChangeSetId"],
+            stack_id=page["StackId"],
+            state=state,
+            reason=page.get("StatusReason") or "",
+            raw=tuple(change["ResourceChange"] for change in changes if "ResourceChange" in change),
+        )
+
+    def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
+        """The change sets that stand beside the stack."""
+        with self._plain("listing change sets"):
+            pages = self._cfn.get_paginator("list_change_sets").paginate(StackName=stack_id)
+            return [
+                ChangeSetName(item["ChangeSetId"], item["ChangeSetName"])
+                for page in pages
+                for item in page["Summaries"]
+            ]
+
+    def execute(self, change_set_id: str, token: str) -> None:
+        """Start exactly this change set; a failure rolls back, also where a resource is replaced."""
+        with self._plain("executing the plan"):
+            self._cfn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token, DisableRollback=False)
+
+    def delete_change_set(self, stack: str, name: str) -> None:
+        """Remove it; one that is gone already, or whose stack is, is no error."""
+        try:
+            with self._plain("removing the plan"):
+                self._cfn.delete_change_set(StackName=stack, ChangeSetName=name)
+        except RejectedError as error:
+            if error.code not in ("ChangeSetNotFound", "ChangeSetNotFoundException") and "does not exist" not in str(
+                error
+            ):
+                raise
+
+    # changing
+
+    def update_settings(
+        self, stack: Stack, notification_arns: tuple[str, ...], capabilities: tuple[str, ...], token: str
+    ) -> bool:
+        """Update the stack with nothing but its notification topics; False if AWS sees nothing to do."""
+        try:
+            with self._plain("updating the notification topics"):
+                self._cfn.update_stack(
+                    StackName=stack.name,
+                    UsePreviousTemplate=True,
+                    Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in stack.parameters],
+                    Capabilities=list(capabilities),
+                    NotificationARNs=list(notification_arns),
+                    ClientRequestToken=token,
+                )
+        except RejectedError as error:
+            if _EMPTY[1] in str(error):
+                return False
+            raise
+        return True
+
+    def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
+        """Start its deletion."""
+        role = {"RoleARN": role_arn} if role_arn else {}
+        with self._plain("deleting the stack"):
+            self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **role)
+
+    def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
+        """The stack's events, oldest first, back to the newest in `known` or to the last operation's start."""
+        found: dict[str, Event] = {}
+        with self._plain("reading the stack's events"):
+            for page in self._cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+                for item in page["StackEvents"]:
+                    event = _event(item)
+                    if event.event_id in known:
+                        return list(reversed(found.values()))
+                    found[event.event_id] = event
+                    if event.about_stack and event.status in _STARTS:
+                        return list(reversed(found.values()))
+        return list(reversed(found.values()))
+
+    def set_termination_protection(self, name: str, enabled: bool) -> None:
+        """Allow or forbid the stack's deletion."""
+        with self._plain("setting termination protection"):
+            self._cfn.update_termination_protection(StackName=name, EnableTerminationProtection=enabled)
+
+    def set_stack_policy(self, name: str, policy: Mapping[str, Any]) -> None:
+        """Replace the stack policy."""
+        with self._plain("setting the stack policy"):
+            self._cfn.set_stack_policy(StackName=name, StackPolicyBody=json.dumps(policy))
+
+    # templates in S3
+
+    def put_template(self, bucket: str, key: str, body: str, *, temporary: bool) -> str:
+        """Upload unless it is there; the URL that CloudFormation reads."""
+        s3 = self._client("s3")
+        try:
+            with self._plain("uploading the template"):
+                if temporary or not self._is_there(s3, bucket, key):
+                    s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml")
+                url: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+        except RejectedError as error:
+            if error.code in ("NoSuchBucket", "404"):
+                raise MissingBucketError(
+                    f"the bucket {bucket}, which large templates go through, does not exist", error.code
+                ) from None
+            raise
+        # CloudFormation reads with the caller's rights: the address alone, without the signature, is enough.
+        return url.split("?", 1)[0]
+
+    def drop_template(self, bucket: str, key: str) -> None:
+        """Remove a temporary upload for good, versions included."""
+        s3 = self._client("s3")
+        with self._plain("removing the temporary template"):
+            listed = s3.list_object_versions(Bucket=bucket, Prefix=key)
+            for version in [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]:
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+    def _is_there(self, s3: Any, bucket: str, key: str) -> bool:
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
+                raise
+            return False
+        return True
+
+    # errors
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            client = self._connection.client(service)
+            client.meta.events.register_first(f"needs-retry.{service}", _give_up_early)
+            self._clients[service] = client
+        return self._clients[service]
+
+    @contextmanager
+    def _plain(self, doing: str) -> Iterator[None]:
+        """boto3's errors as the engine's own, each in one line with its way out."""
+        try:
+            yield
+        except ClientError as error:
+            raise _client_error(error, doing) from None
+        except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError) as error:
+            raise self._lost(error, doing) from None
+        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError) as error:
+            raise CredentialsError(
+                f"There are no usable AWS credentials ({_line(error)}). "
+                "Log in, or name a profile that exists; then run again."
+            ) from None
+        except NoRegionError:
+            raise StackError(
+                "No AWS region is set. Give the option region, or set AWS_REGION; then run again."
+            ) from None
+        except (ConnectionError, HTTPClientError) as error:
+            raise self._lost(error, doing) from None
+        except BotoCoreError as error:
+            raise RejectedError(f"While {doing}: {_line(error)}.", type(error).__name__) from None
+
+    def _lost(self, error: Exception, doing: str) -> ConnectionLostError:
+        endpoint = self._connection.endpoint_url or self._cfn.meta.endpoint_url
+        return ConnectionLostError(
+            f"{endpoint} does not answer while {doing} ({type(error).__name__}). Check that it runs and that this "
+            "machine reaches it, then run again: what AWS has begun is taken up."
+        )
+
+
+def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """An endpoint that refuses connections is not asked for half a minute: what waits for it has its own patience."""
+    if isinstance(caught_exception, EndpointConnectionError) and attempts >= _CONNECT_ATTEMPTS:
+        raise caught_exception
+
+
+def _json_template_handler() -> Callable[..., Any]:
+    from botocore.handlers import json_decode_template_body
+
+    return json_decode_template_body
+
+
+def _client_error(error: ClientError, doing: str) -> StackError:
+    code = error.response["Error"].get("Code", "")
+    said = _line(error.response["Error"].get("Message") or error)
+    if code in _BAD_CREDENTIALS or "security token included in the request is" in said:
+        return CredentialsError(
+            f"AWS does not accept these credentials ({code}: {said}). Log in again, then run again."
+        )
+    return RejectedError(f"While {doing}, AWS answered {code}: {said}", code)
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _stack(item: Mapping[str, Any]) -> Stack:
+    status = item["StackStatus"]
+    try:
+        known = StackStatus(status)
+    except ValueError:
+        raise StackError(
+            f"{item['StackName']} is in status {status}, which this engine does not know. See it in the AWS console."
+        ) from None
+    return Stack(
+        name=item["StackName"],
+        stack_id=item["StackId"],
+        status=known,
+        status_reason=item.get("StackStatusReason") or "",
+        description=item.get("Description") or "",
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in item.get("Parameters") or ()
+        },
+        outputs=tuple(
+            Output(output["OutputKey"], output.get("OutputValue", ""), output.get("ExportName") or None)
+            for output in item.get("Outputs") or ()
+        ),
+        tags={tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()},
+        role_arn=item.get("RoleARN") or None,
+        notification_arns=tuple(item.get("NotificationARNs") or ()),
+        termination_protection=bool(item.get("EnableTerminationProtection")),
+    )
+
+
+def _event(item: Mapping[str, Any]) -> Event:
+    return Event(
+        event_id=item["EventId"],
+        stack_id=item["StackId"],
+        stack_name=item["StackName"],
+        logical_id=item.get("LogicalResourceId", ""),
+        physical_id=item.get("PhysicalResourceId", ""),
+        resource_type=item.get("ResourceType", ""),
+        status=item.get("ResourceStatus", ""),
+        reason=item.get("ResourceStatusReason") or "",
+        at=item["Timestamp"],
+        token=item.get("ClientRequestToken") or "",
+    )
+
+
+def _change_set_state(page: Mapping[str, Any]) -> ChangeSetState:
+    status, reason = page["Status"], page.get("StatusReason") or ""
+    if status == "FAILED":
+        return ChangeSetState.EMPTY if any(words in reason for words in _EMPTY) else ChangeSetState.FAILED
+    if status == "CREATE_COMPLETE":
+        return ChangeSetState.READY if page.get("ExecutionStatus") == "AVAILABLE" else ChangeSetState.FAILED
+    return ChangeSetState.PENDING if status.startswith("CREATE_") else ChangeSetState.FAILED

@@ -1,0 +1,677 @@
+"""Brings one stack to its desired state: look, recover, plan, guard, apply, explain, return.
+
+Every wait has a deadline on an injected clock; AWS is reached through a gateway only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from . import guards
+from .diff import render
+from .errors import (
+    ConnectionLostError,
+    DeadlineError,
+    ExportInUseError,
+    MissingBucketError,
+    OperationFailedError,
+    RefusedError,
+    RejectedError,
+    StackError,
+    StuckError,
+    TemplateError,
+)
+from .events import Progress, first_cause, of_operation, remedy, settled_status, timeline
+from .gateway import Clock, Gateway, Reporter
+from .model import (
+    STACK_TYPE,
+    Action,
+    Change,
+    ChangeSet,
+    ChangeSetRequest,
+    ChangeSetState,
+    Event,
+    Failure,
+    PropertyChange,
+    Stack,
+    StackStatus,
+    TemplateLocation,
+)
+from .parameters import Parameters, fit, masked
+from .plan import Plan, from_change_set, from_templates, mapping_changes, output_changes, template_resolver
+from .recovery import Step, data_survivors, next_step, way_out
+from .resolve import Resolver, import_names
+from .secrets import Scrubber
+from .settings import Desired, Result
+from .template import INLINE_LIMIT, S3_LIMIT, STATEFUL_TYPES, TOPIC_TYPE, Template, normalised, parse
+
+#: Change sets with this name's beginning are the engine's own.
+CHANGE_SET_PREFIX = "concert-platform-"
+#: A task that lists this in allow_replacement accepts every plan, incomplete ones included.
+ALLOW_ALL = "*"
+
+_PROVABLE = (StackStatus.CREATE_COMPLETE, StackStatus.UPDATE_COMPLETE, StackStatus.IMPORT_COMPLETE)
+#: Seconds that the endpoint may be unreachable during a wait before the run gives up.
+_PATIENCE = 20.0
+#: Seconds that a placeholder stack is given to disappear.
+_PLACEHOLDER_SECONDS = 60.0
+
+
+class Pace:
+    """How long to wait between two looks, in seconds: short while things happen, growing while they do not."""
+
+    def __init__(self, clock: Clock, first: float = 0.2, growth: float = 1.5) -> None:
+        self._clock, self._began, self._first, self._growth, self._next = clock, clock.now(), first, growth, first
+
+    def after(self, news: bool) -> float:
+        """The pause after a look that brought news, or did not."""
+        age = self._clock.now() - self._began
+        floor, ceiling = (self._first, 2.0) if age < 10 else (0.5, 2.0) if age < 120 else (1.0, 5.0)
+        pause = floor if news else max(floor, self._next)
+        self._next = min(pause * self._growth, ceiling)
+        return pause
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """What a look told: the stack (None: new), both templates, the parameters that fit."""
+
+    desired: Desired
+    template: Template
+    parameters: Parameters
+    stack: Stack | None
+    old: Template | None
+    old_text: str | None
+
+    def resolver(self, *, seen: bool) -> Resolver:
+        """Works out the desired template; `seen`: for the eye, with secrets masked."""
+        secret = self.template.no_echo if seen else ()
+        return template_resolver(self.template, self.parameters.values, secret, pseudo=self.pseudo)
+
+    def old_resolver(self) -> Resolver | None:
+        """Works out the template that the stack has, under the parameters that it has."""
+        if self.stack is None or self.old is None:
+            return None
+        return template_resolver(self.old, self.stack.parameters, self.old.no_echo, pseudo=self.pseudo)
+
+    @property
+    def pseudo(self) -> dict[str, str]:
+        """The pseudo parameters that are known."""
+        return _pseudo(self.desired.name, self.stack.stack_id if self.stack else "")
+
+
+class Engine:
+    """`run_id` names this run's change sets and tokens; `report` shows progress; `scrub` masks what became secret."""
+
+    def __init__(self, gateway: Gateway, clock: Clock, report: Reporter, run_id: str, *, width: int = 80) -> None:
+        self._aws, self._clock, self._report, self._run_id, self._width = gateway, clock, report, run_id, width
+        self._operations = 0
+        self.scrub = Scrubber(())
+
+    # present
+
+    def present(self, desired: Desired, *, check: bool) -> Result:
+        """The stack in its desired state, or with `check` the plan for it, nothing changed and nothing left behind."""
+        began = self._clock.now()
+        deadline = began + desired.timeout
+        if desired.template is not None:
+            # Before anything else can fail, so that no failure shows a secret.
+            self._keep_secret(desired.template, desired)
+        stack = self._recover(desired, deadline, check=check)
+        situation = self._look(desired, stack)
+        settings = self._settings(situation)
+        if _nothing_to_do(situation):
+            result = self._finish(situation, Plan(work=False, settings=settings), deadline, check=check)
+        else:
+            result = self._change(situation, settings, deadline, check=check)
+        return replace(result, seconds=round(self._clock.now() - began, 3))
+
+    def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
+        from .template import text_of
+
+        given = (text_of(desired.parameters.get(name)) for name in template.no_echo)
+        self.scrub = Scrubber([*given, *further])
+
+    def _recover(self, desired: Desired, deadline: float, *, check: bool) -> Stack | None:
+        """The stack, in a status that can be planned from; None where a new one is to be created."""
+        stack = self._aws.describe(desired.name)
+        while stack is not None:
+            survivors = (
+                data_survivors(self._aws.resources(stack.stack_id))
+                if stack.status is StackStatus.ROLLBACK_COMPLETE
+                else ()
+            )
+            step = next_step(stack.status, holds_data=bool(survivors))
+            if step is Step.WAIT:
+                stack = self._adopt(stack, desired, deadline)
+            elif step is Step.STOP:
+                raise StuckError(way_out(stack.name, stack.status, survivors))
+            elif step is Step.RECREATE:
+                if not check:
+                    self._report(
+                        f"{desired.label} its creation failed before: deleting the empty stack, then creating it"
+                    )
+                    self._delete(stack, desired, deadline)
+                return None
+            elif step is Step.CREATE:
+                if stack.status is StackStatus.REVIEW_IN_PROGRESS and not check:
+                    self._remove_leftovers(stack)
+                return None
+            else:
+                return stack
+        return None
+
+    def _adopt(self, stack: Stack, desired: Desired, deadline: float) -> Stack | None:
+        self._report(f"{desired.label} {stack.status} by an earlier run: waiting for it")
+        self._watch(stack.stack_id, None, Progress(desired.label, 0, self._width), deadline, desired)
+        return self._aws.describe(stack.name)
+
+    def _remove_leftovers(self, stack: Stack) -> None:
+        """Delete the change sets that an interrupted run of ours left beside a placeholder stack."""
+        for found in self._aws.change_sets(stack.stack_id):
+            if found.name.startswith(CHANGE_SET_PREFIX):
+                self._aws.delete_change_set(stack.name, found.name)
+
+    def _look(self, desired: Desired, stack: Stack | None) -> _Situation:
+        old_text = self._aws.template_text(stack.stack_id) if stack else None
+        template = desired.template
+        if template is None:
+            if stack is None or old_text is None:
+                raise StackError(
+                    f"{desired.name} does not exist, so there is no previous template to use. "
+                    "Deploy it with its template first."
+                )
+            template = parse(old_text, desired.name)
+        old = template if old_text == template.text else _parsed(old_text, desired.name)
+        parameters = fit(
+            template,
+            desired.parameters,
+            stack.parameters if stack else None,
+            keep=desired.template is None,
+            stack=desired.name,
+        )
+        self._keep_secret(template, desired, parameters.secrets)
+        return _Situation(desired, template, parameters, stack, old, old_text)
+
+    def _settings(self, situation: _Situation) -> tuple[PropertyChange, ...]:
+        """What is set beside a change set and differs."""
+        desired, stack = situation.desired, situation.stack
+        found = []
+        protected = stack.termination_protection if stack else False
+        if desired.termination_protection is not None and desired.termination_protection != protected:
+            found.append(PropertyChange("termination_protection", protected, desired.termination_protection))
+        if desired.stack_policy is not None:
+            policy = self._aws.stack_policy(desired.name) if stack else None
+            if policy != desired.stack_policy:
+                found.append(PropertyChange("stack_policy", policy, dict(desired.stack_policy)))
+        return tuple(found)
+
+    # plan
+
+    def _change(
+        self, situation: _Situation, settings: tuple[PropertyChange, ...], deadline: float, *, check: bool
+    ) -> Result:
+        missing = self._missing_imports(situation)
+        if missing and not check:
+            raise RejectedError(
+                f"{situation.desired.name}: {situation.template.source} imports {', '.join(missing)}, "
+                "which no stack exports. Nothing was changed. Deploy the stack that exports it first."
+            )
+        if missing:
+            return self._plan_from_template(
+                situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet"
+            )
+        name = f"{CHANGE_SET_PREFIX}{self._run_id}"
+        temporary: str | None = None
+        executed = False
+        requested = False
+        try:
+            try:
+                location, temporary = self._template_location(situation, check=check)
+            except MissingBucketError as error:
+                if not check:
+                    raise
+                return self._plan_from_template(situation, settings, f"planned from the template: {error}")
+            requested = True
+            change_set = self._change_set(situation, name, location, deadline)
+            plan = self._plan(situation, change_set, settings)
+            self._guard(situation, plan)
+            if check or not plan.work:
+                return self._finish(situation, plan, deadline, check=check)
+            token = self._token()
+            self._aws.execute(change_set.change_set_id, token)
+            executed = True
+            return self._applied(situation, plan, change_set.stack_id, token, deadline)
+        finally:
+            if requested and not executed:
+                self._discard(situation, name)
+            if temporary and situation.desired.template_bucket:
+                self._aws.drop_template(situation.desired.template_bucket, temporary)
+
+    def _missing_imports(self, situation: _Situation) -> list[str]:
+        """The export names that the template imports anew and that nobody exports."""
+        old = situation.old_resolver()
+        known = set(import_names(old.template, old)) if old else set()
+        resolver = situation.resolver(seen=False)
+        wanted = {name for name in import_names(situation.template, resolver) if name is not None and name not in known}
+        return sorted(wanted - self._aws.export_names()) if wanted else []
+
+    def _template_location(self, situation: _Situation, *, check: bool) -> tuple[TemplateLocation, str | None]:
+        """Where AWS reads the template, and the key of a temporary upload."""
+        desired, template = situation.desired, situation.template
+        if desired.template is None:
+            return TemplateLocation(), None
+        if template.size <= INLINE_LIMIT:
+            return TemplateLocation(body=template.text), None
+        if template.size > S3_LIMIT:
+            raise TemplateError(
+                template.source,
+                f"it has {template.size:,} bytes, and CloudFormation reads at most {S3_LIMIT:,}.",
+                "Split the stack.",
+            )
+        if not desired.template_bucket:
+            raise TemplateError(
+                template.source,
+                f"it has {template.size:,} bytes, and a request carries at most {INLINE_LIMIT:,}.",
+                "Name a bucket in template_bucket to send it through.",
+            )
+        digest = hashlib.sha256(template.text.encode()).hexdigest()
+        # A plan's upload has a key of its own: removing it can never take a running deployment's template away.
+        key = f"templates/check-{self._run_id}.yaml" if check else f"templates/{digest}.yaml"
+        url = self._aws.put_template(desired.template_bucket, key, template.text, temporary=check)
+        return TemplateLocation(url=url), key if check else None
+
+    def _change_set(self, situation: _Situation, name: str, location: TemplateLocation, deadline: float) -> ChangeSet:
+        desired = situation.desired
+        change_set_id, _ = self._aws.create_change_set(
+            ChangeSetRequest(
+                stack=desired.name,
+                name=name,
+                create=situation.stack is None,
+                template=location,
+                parameters=situation.parameters.requested,
+                capabilities=situation.template.capabilities,
+                tags=desired.tags,
+                role_arn=desired.role_arn,
+                notification_arns=desired.notification_arns,
+                token=self._token(),
+            )
+        )
+        pace = Pace(self._clock)
+        while True:
+            change_set = self._aws.change_set(change_set_id)
+            if change_set.state is not ChangeSetState.PENDING:
+                break
+            self._pause(
+                pace.after(news=False), deadline, lambda: f"{desired.name}: AWS has not finished the plan in time."
+            )
+        if change_set.state is ChangeSetState.FAILED:
+            raise RejectedError(
+                f"{desired.name}: AWS cannot plan this: {_sentence(change_set.reason)} Nothing was changed. "
+                f"{remedy(change_set.reason)}"
+            )
+        return change_set
+
+    def _plan(self, situation: _Situation, change_set: ChangeSet, settings: tuple[PropertyChange, ...]) -> Plan:
+        work = change_set.state is ChangeSetState.READY
+        old, new = situation.old_resolver(), situation.resolver(seen=True)
+        stack, desired = situation.stack, situation.desired
+        notes = []
+        if work and "incomplete" in change_set.reason.lower():
+            notes.append(f"AWS says this plan is incomplete: {_sentence(change_set.reason)}")
+        if not work:
+            notes += _unmovable(situation)
+            settings = (*_notification_change(situation), *settings)
+            return Plan(work=False, settings=settings, notes=tuple(notes))
+        known = {change.logical_id: change for change in from_templates(old, new)}
+        return Plan(
+            work=True,
+            changes=from_change_set(change_set.raw, known),
+            outputs=output_changes(old, new, stack.output_values() if stack else {}),
+            tags=() if desired.tags is None else mapping_changes(stack.tags if stack else {}, desired.tags),
+            settings=settings,
+            notes=tuple(notes),
+        )
+
+    def _plan_from_template(self, situation: _Situation, settings: tuple[PropertyChange, ...], note: str) -> Result:
+        """The plan without AWS, for a check before what the stack needs is there."""
+        old, new = situation.old_resolver(), situation.resolver(seen=True)
+        stack, desired = situation.stack, situation.desired
+        changes = from_templates(old, new)
+        outputs = output_changes(old, new, stack.output_values() if stack else {})
+        tags = () if desired.tags is None else mapping_changes(stack.tags if stack else {}, desired.tags)
+        notes = [note]
+        if stack is not None:
+            notes.append("whether a modification replaces its resource is known once AWS can plan it")
+        plan = Plan(
+            work=stack is None or bool(changes or outputs or tags),
+            changes=changes,
+            outputs=outputs,
+            tags=tags,
+            settings=settings,
+            notes=tuple(notes),
+        )
+        self._guard(situation, plan)
+        return self._result(situation, plan, stack, changed=plan.changed)
+
+    def _discard(self, situation: _Situation, name: str) -> None:
+        """Remove a change set that is not executed, and the placeholder stack that only it brought about."""
+        desired = situation.desired
+        self._aws.delete_change_set(desired.name, name)
+        if situation.stack is not None:
+            return
+        stack = self._aws.describe(desired.name)
+        if stack is None or stack.status is not StackStatus.REVIEW_IN_PROGRESS:
+            return
+        if any(found.name != name for found in self._aws.change_sets(stack.stack_id)):
+            return
+        self._aws.delete_stack(stack.stack_id, self._token())
+        pace, limit = Pace(self._clock), self._clock.now() + _PLACEHOLDER_SECONDS
+        while True:
+            left = self._aws.describe(stack.stack_id)
+            if left is None or not (left.status.in_progress or left.status is StackStatus.REVIEW_IN_PROGRESS):
+                return
+            self._pause(pace.after(news=False), limit, lambda: f"{desired.name}: its empty placeholder is still there.")
+
+    # guard
+
+    def _guard(self, situation: _Situation, plan: Plan) -> None:
+        desired, stack = situation.desired, situation.stack
+        if ALLOW_ALL not in desired.allow_replacement:
+            if incomplete := [note for note in plan.notes if note.startswith("AWS says this plan is incomplete")]:
+                raise RefusedError(
+                    f"{desired.name}: {incomplete[0]} Nothing was changed. Simplify what AWS cannot see through, "
+                    f"or, if it is meant, list '{ALLOW_ALL}' in allow_replacement."
+                )
+            at_risk = guards.endangered(plan.changes, desired.allow_replacement)
+            guards.require_allowed(desired.name, [change for change in at_risk if self._matters(change)])
+        if stack is None or not plan.work:
+            return
+        exports = guards.changed_exports(
+            stack.outputs, situation.resolver(seen=False), plan.changes, situation.old_resolver()
+        )
+        uses = [(export, importers) for export in exports if (importers := self._aws.importers(export))]
+        if uses:
+            raise ExportInUseError(desired.name, uses)
+
+    def _matters(self, change: Change) -> bool:
+        if change.resource_type != TOPIC_TYPE:
+            return True
+        return bool(change.physical_id) and self._aws.has_subscribers(change.physical_id)
+
+    # apply
+
+    def _applied(self, situation: _Situation, plan: Plan, stack_id: str, token: str, deadline: float) -> Result:
+        desired = situation.desired
+        if not desired.wait:
+            stack = self._aws.describe(stack_id)
+            return self._result(situation, plan, stack, changed=True)
+        total = sum(1 for change in plan.changes if change.action is not Action.DYNAMIC)
+        progress = Progress(desired.label, total, self._width)
+        status, events = self._watch(stack_id, token, progress, deadline, desired)
+        if not status.succeeded:
+            raise self._failure(situation.template, desired, status, events)
+        return replace(self._finish(situation, plan, deadline, check=False), timeline=timeline(events))
+
+    def _finish(self, situation: _Situation, plan: Plan, deadline: float, *, check: bool) -> Result:
+        """The settings beside the change set made true, then the result."""
+        desired, stack = situation.desired, situation.stack
+        changed = plan.changed
+        if check:
+            return self._result(situation, plan, stack, changed=changed)
+        for setting in plan.settings:
+            if setting.path == "termination_protection":
+                self._aws.set_termination_protection(desired.name, bool(setting.after))
+            elif setting.path == "stack_policy":
+                self._aws.set_stack_policy(desired.name, desired.stack_policy or {})
+            elif stack is not None:
+                self._set_notifications(situation, stack, deadline)
+        if changed:
+            stack = self._aws.describe(desired.name)
+        result = self._result(situation, plan, stack, changed=changed)
+        if changed and stack is not None:
+            result = replace(result, resources=tuple(self._aws.resources(stack.stack_id)))
+        return result
+
+    def _set_notifications(self, situation: _Situation, stack: Stack, deadline: float) -> None:
+        desired, token = situation.desired, self._token()
+        topics = desired.notification_arns or ()
+        if self._aws.update_settings(stack, topics, situation.template.capabilities, token):
+            progress = Progress(desired.label, 0, self._width)
+            status, events = self._watch(stack.stack_id, token, progress, deadline, desired)
+            if not status.succeeded:
+                raise self._failure(situation.template, desired, status, events)
+
+    def _watch(
+        self, stack_id: str, token: str | None, progress: Progress, deadline: float, desired: Desired
+    ) -> tuple[StackStatus, tuple[Event, ...]]:
+        """Wait for the operation to end, showing what happens; its final status and events."""
+        known: dict[str, Event] = {}
+        shown: set[str] = set()
+        pace = Pace(self._clock)
+        lost_at: float | None = None
+        while True:
+            fresh: list[Event] = []
+            try:
+                fresh = [event for event in self._aws.events(stack_id, frozenset(known)) if event.event_id not in known]
+                lost_at = None
+            except ConnectionLostError:
+                lost_at = self._clock.now() if lost_at is None else lost_at
+                if self._clock.now() - lost_at >= _PATIENCE:
+                    raise
+            known.update((event.event_id, event) for event in fresh)
+            operation = of_operation(sorted(known.values(), key=lambda event: event.at), token)
+            news = [event for event in operation if event.event_id not in shown]
+            shown.update(event.event_id for event in news)
+            now = self._clock.now()
+            for line in progress.take(news, now):
+                self._report(line)
+            status = settled_status(operation)
+            if status is not None:
+                return status, operation
+            self._pause(pace.after(bool(news)), deadline, lambda: _still_running(desired, progress, self._clock.now()))
+
+    def _failure(
+        self, template: Template | None, desired: Desired, status: StackStatus, events: tuple[Event, ...]
+    ) -> OperationFailedError:
+        failure = first_cause(events, lambda nested_id: self._aws.events(nested_id))
+        return OperationFailedError(explain(desired.name, failure, template, status), failure, timeline(events))
+
+    # absent
+
+    def absent(self, desired: Desired, *, check: bool) -> Result:
+        """No such stack, or with `check` the plan for that. Data that the template does not keep is guarded."""
+        began = self._clock.now()
+        deadline = began + desired.timeout
+        stack = self._aws.describe(desired.name)
+        deleting = stack is not None and stack.status is StackStatus.DELETE_IN_PROGRESS
+        while stack is not None and stack.status.in_progress:
+            stack = self._adopt(stack, desired, deadline)
+        if stack is None:
+            return Result(changed=deleting, status="absent", seconds=round(self._clock.now() - began, 3))
+        if stack.termination_protection:
+            raise RefusedError(
+                f"{desired.name} has termination protection. Nothing was deleted. To delete it, switch the protection "
+                "off first (termination_protection: false with state: present)."
+            )
+        template = _parsed(self._aws.template_text(stack.stack_id), desired.name)
+        plan = self._removal(stack, template, desired)
+        result = Result(
+            changed=True,
+            status="absent",
+            stack_id=stack.stack_id,
+            changes=plan.changes,
+            diff=render(plan, desired.name),
+        )
+        if not check:
+            events = self._delete(stack, desired, deadline, len(plan.changes), template)
+            result = replace(result, timeline=timeline(events))
+        return replace(result, seconds=round(self._clock.now() - began, 3))
+
+    def _removal(self, stack: Stack, template: Template | None, desired: Desired) -> Plan:
+        """What a deletion removes; refused where it would lose data or other stacks build on it."""
+        uses = [
+            (output.export, importers)
+            for output in stack.outputs
+            if output.export and (importers := self._aws.importers(output.export))
+        ]
+        if uses:
+            said = "; ".join(f"{export} is imported by {', '.join(importers)}" for export, importers in uses)
+            raise RefusedError(
+                f"{desired.name}: other stacks build on it: {said}. Nothing was deleted. Delete those stacks first."
+            )
+        changes = []
+        for resource in self._aws.resources(stack.stack_id):
+            if resource.alive:
+                policy = (
+                    str(template.resources.get(resource.logical_id, {}).get("DeletionPolicy", "")) if template else ""
+                )
+                kept = policy.startswith(("Retain", "Snapshot"))
+                changes.append(
+                    Change(
+                        Action.REMOVE,
+                        resource.logical_id,
+                        resource.resource_type,
+                        resource.physical_id,
+                        policy_action="Retain" if kept else "Delete",
+                    )
+                )
+        allowed = desired.allow_replacement
+        lost = [
+            change
+            for change in changes
+            if change.resource_type in STATEFUL_TYPES
+            and change.policy_action == "Delete"
+            and not {change.logical_id, ALLOW_ALL} & allowed
+        ]
+        guards.require_allowed(desired.name, lost)
+        return Plan(work=True, changes=tuple(sorted(changes, key=lambda change: change.logical_id)))
+
+    def _delete(
+        self, stack: Stack, desired: Desired, deadline: float, total: int = 0, template: Template | None = None
+    ) -> tuple[Event, ...]:
+        token = self._token()
+        self._aws.delete_stack(stack.stack_id, token, desired.role_arn)
+        status, events = self._watch(
+            stack.stack_id, token, Progress(desired.label, total, self._width), deadline, desired
+        )
+        if status is not StackStatus.DELETE_COMPLETE:
+            raise self._failure(template, desired, status, events)
+        return events
+
+    # small things
+
+    def _token(self) -> str:
+        """A client token, its own for every operation of the run."""
+        self._operations += 1
+        return f"{CHANGE_SET_PREFIX}{self._run_id}-{self._operations}"
+
+    def _pause(self, seconds: float, deadline: float, told: Callable[[], str]) -> None:
+        left = deadline - self._clock.now()
+        if left <= 0:
+            raise DeadlineError(told())
+        self._clock.sleep(min(seconds, left))
+
+    def _result(self, situation: _Situation, plan: Plan, stack: Stack | None, *, changed: bool) -> Result:
+        return Result(
+            changed=changed,
+            status=stack.status.value if stack else "absent",
+            stack_id=stack.stack_id if stack else "",
+            outputs=stack.output_values() if stack else {},
+            parameters=masked(situation.parameters.values, situation.template.no_echo),
+            changes=plan.changes,
+            notes=plan.notes,
+            diff=render(plan, situation.desired.name),
+        )
+
+
+def explain(stack: str, failure: Failure | None, template: Template | None, status: StackStatus) -> str:
+    """Why an operation failed: first line the cause and what to do, second line the status the stack is in."""
+    after = {
+        StackStatus.ROLLBACK_COMPLETE: "what it had created is gone; the next run creates it anew",
+        StackStatus.UPDATE_ROLLBACK_COMPLETE: "it is as it was before",
+    }.get(status, "see its events")
+    tail = f"\nThe stack is in status {status}: {after}."
+    if failure is None:
+        return f"{stack}: the operation ended in {status}, and AWS gave no reason. See the stack's events.{tail}"
+    if failure.resource_type == STACK_TYPE and failure.logical_id == stack:
+        return f"{stack}: failed: {_sentence(failure.reason or status)} {remedy(failure.reason)}{tail}"
+    place = failure.resource_type
+    line = template.lines.get(failure.logical_id) if template and failure.stack_name == stack else None
+    if template is not None and line:
+        place += f", {template.source}:{line}"
+    elif failure.stack_name != stack:
+        place += f", nested stack {failure.stack_name}"
+    return f"{stack}: {failure.logical_id} ({place}) failed: {_sentence(failure.reason)} {remedy(failure.reason)}{tail}"
+
+
+def _nothing_to_do(situation: _Situation) -> bool:
+    """Proven, not guessed: what AWS has and what is desired are equal, and nothing hides behind either."""
+    desired, stack, template = situation.desired, situation.stack, situation.template
+    if stack is None or situation.old_text is None or template.opaque_reason or stack.status not in _PROVABLE:
+        return False
+    return (
+        normalised(situation.old_text) == normalised(template.text)
+        and dict(situation.parameters.values) == dict(stack.parameters)
+        and (desired.tags is None or dict(desired.tags) == dict(stack.tags))
+        and (desired.role_arn is None or desired.role_arn == stack.role_arn)
+        and (desired.notification_arns is None or set(desired.notification_arns) == set(stack.notification_arns))
+    )
+
+
+def _notification_change(situation: _Situation) -> tuple[PropertyChange, ...]:
+    desired, stack = situation.desired, situation.stack
+    if stack is None or desired.notification_arns is None:
+        return ()
+    before, after = sorted(stack.notification_arns), sorted(desired.notification_arns)
+    return () if before == after else (PropertyChange("notification_arns", before, after),)
+
+
+def _unmovable(situation: _Situation) -> list[str]:
+    """What differs and yet cannot be updated by itself: told, not counted as a change."""
+    desired, stack, old = situation.desired, situation.stack, situation.old
+    notes = []
+    if old is not None and old.description != situation.template.description:
+        notes.append("the description differs; AWS takes it over with the next change")
+    if stack is not None and desired.role_arn is not None and desired.role_arn != stack.role_arn:
+        notes.append("the service role differs; AWS takes it over with the next change")
+    return notes
+
+
+def _still_running(desired: Desired, progress: Progress, now: float) -> str:
+    return (
+        f"{desired.name}: AWS is still at work after {desired.timeout:g} s ({progress.line(now)}). It goes on by "
+        "itself: run again to wait for it, or give it a longer timeout."
+    )
+
+
+def _parsed(text: str | None, source: str) -> Template | None:
+    """The template that a stack has; None where it cannot be read here, which only costs detail."""
+    if text is None:
+        return None
+    try:
+        return parse(text, source)
+    except TemplateError:
+        return None
+
+
+def _pseudo(name: str, stack_id: str) -> dict[str, str]:
+    known = {"AWS::StackName": name}
+    parts = stack_id.split(":")
+    if len(parts) >= 6:
+        china = parts[1] == "aws-cn"
+        known |= {
+            "AWS::Partition": parts[1],
+            "AWS::Region": parts[3],
+            "AWS::AccountId": parts[4],
+            "AWS::StackId": stack_id,
+            "AWS::URLSuffix": "amazonaws.com.cn" if china else "amazonaws.com",
+        }
+    return known
+
+
+def _sentence(text: str | StackStatus) -> str:
+    said = " ".join(str(text).split()).rstrip(".")
+    return f"{said}."

@@ -1,0 +1,220 @@
+"""A stack's events made useful: the first true cause of a failure, a timeline, and lines that show progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .model import STACK_TYPE, Event, Failure, ResourceTime, StackStatus, Timeline
+
+#: Statuses in which an operation starts; rollbacks and clean-ups are its continuation.
+_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+#: What CloudFormation says of resources that it stopped because another one failed.
+_COLLATERAL = re.compile(r"^resource (creation|update|deletion|import) cancell?ed", re.IGNORECASE)
+_EMPTY_REASON = re.compile(r"^The following resource\(s\) failed to (create|update|delete)", re.IGNORECASE)
+
+#: AWS's reason → what to do about it. The first that matches is the answer.
+_REMEDIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), remedy)
+    for pattern, remedy in (
+        (
+            r"already exists|EntityAlreadyExists|AlreadyOwnedByYou|BucketAlreadyExists",
+            "Something with this name is there outside this stack: delete it, or import it, then run again.",
+        ),
+        (
+            r"not authorized|AccessDenied|Access Denied|UnauthorizedOperation|is not allowed to",
+            "Grant the deploying role this action, then run again.",
+        ),
+        (
+            r"cannot be assumed by Lambda|role.{0,80}(cannot be assumed|is invalid)",
+            "A new role takes some seconds to be known everywhere: run again; if it stays, check its trust policy.",
+        ),
+        (
+            r"LimitExceeded|quota|limit (exceeded|has been reached)|maximum number of",
+            "Ask for a higher quota, or remove what is not needed, then run again.",
+        ),
+        (r"Rate exceeded|Throttling|TooManyRequests", "AWS asked for fewer calls at once: run again."),
+        (
+            r"No export named",
+            "Deploy the stack that exports it first, then run again.",
+        ),
+        (r"in use by", "Deploy the stacks that import it without it first, or keep its value."),
+        (r"is already exported by stack", "Give the export another name, or take it from the other stack first."),
+        (
+            r"BucketNotEmpty|bucket you tried to delete is not empty",
+            "Empty the bucket, all versions included, then run again.",
+        ),
+        (
+            r"custom-named resource requires replacing",
+            "Give the resource another name in the template, then run again.",
+        ),
+        (
+            r"NoSuchKey|NoSuchBucket|specified key does not exist",
+            "Upload what it refers to first (the lambda_packages role uploads the packages), then run again.",
+        ),
+        (
+            r"stabili[sz]e|timed? ?out|Exceeded attempts",
+            "AWS waited too long for it: look at the resource itself, then run again.",
+        ),
+    )
+)
+_DEFAULT_REMEDY = "Correct it in the template or its parameters, then run again."
+
+
+def remedy(reason: str) -> str:
+    """What a person does about AWS's reason, in one sentence."""
+    return next((said for pattern, said in _REMEDIES if pattern.search(reason)), _DEFAULT_REMEDY)
+
+
+def of_operation(events: Sequence[Event], token: str | None) -> tuple[Event, ...]:
+    """The events of one operation, oldest first. `events`: oldest first, any operations.
+
+    `token`: the operation's client token, matched strictly where the events carry tokens. None: the last operation.
+    """
+    starts = [index for index, event in enumerate(events) if event.about_stack and event.status in _STARTS]
+    if token is not None and any(event.token for event in events):
+        starts = [index for index in starts if events[index].token == token]
+        if not starts:
+            return ()
+        first = starts[0]
+        return tuple(event for event in events[first:] if event.token == token)
+    if not starts:
+        return ()
+    own = events[starts[-1]].token
+    return tuple(event for event in events[starts[-1] :] if not own or event.token == own)
+
+
+def first_cause(
+    events: Sequence[Event], nested: Callable[[str], Sequence[Event]] = lambda _stack_id: ()
+) -> Failure | None:
+    """The first true cause in one operation's events, oldest first; None if nothing in them failed.
+
+    `nested`: gives the events of a nested stack by its id, for the descent to what failed in there.
+    """
+    failed = [
+        event
+        for event in events
+        if event.status.endswith("_FAILED") and not event.about_stack and not _COLLATERAL.match(event.reason)
+    ]
+    for event in failed:
+        if event.resource_type == STACK_TYPE and event.physical_id:
+            inner = first_cause(of_operation(nested(event.physical_id), None), nested)
+            if inner is not None:
+                return inner
+        return Failure(event.logical_id, event.resource_type, event.reason, event.stack_name, event.status)
+    for event in events:
+        told = event.about_stack and event.reason and not _EMPTY_REASON.match(event.reason)
+        if told and ("ROLLBACK" in event.status or event.status.endswith("_FAILED")):
+            return Failure(event.logical_id, STACK_TYPE, event.reason, event.stack_name, event.status)
+    for event in events:
+        if event.about_stack and ("ROLLBACK" in event.status or event.status.endswith("_FAILED")):
+            return Failure(event.logical_id, STACK_TYPE, event.reason, event.stack_name, event.status)
+    return None
+
+
+def timeline(events: Sequence[Event]) -> Timeline:
+    """For each resource of one operation: when it started, how long it took, how it ended."""
+    started: dict[str, datetime] = {}
+    last: dict[str, Event] = {}
+    reasons: dict[str, str] = {}
+    for event in events:
+        if event.about_stack:
+            continue
+        started.setdefault(event.logical_id, event.at)
+        last[event.logical_id] = event
+        if event.status.endswith("_FAILED") and event.reason:
+            reasons.setdefault(event.logical_id, event.reason)
+    return tuple(
+        ResourceTime(
+            logical_id,
+            last[logical_id].resource_type,
+            last[logical_id].status,
+            reasons.get(logical_id, ""),
+            begun,
+            round((last[logical_id].at - begun).total_seconds(), 3),
+        )
+        for logical_id, begun in started.items()
+    )
+
+
+def settled_status(events: Iterable[Event]) -> StackStatus | None:
+    """The final status that the newest stack-level event tells; None while the operation goes on."""
+    status = None
+    for event in events:
+        if event.about_stack:
+            try:
+                said = StackStatus(event.status)
+            except ValueError:
+                continue
+            status = None if said.in_progress else said
+    return status
+
+
+@dataclass
+class Progress:
+    """What a person sees while waiting: a line when something was done, and one a minute when nothing is.
+
+    `total`: how many resources the operation touches, 0 if unknown. Times are seconds of one clock.
+    """
+
+    label: str
+    total: int
+    width: int = 80
+    heartbeat: float = 60.0
+    _running: dict[str, float] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
+    _fresh: list[str] = field(default_factory=list)
+    _failed: list[str] = field(default_factory=list)
+    _said: float | None = None
+    _rolling_back: bool = False
+
+    def take(self, events: Iterable[Event], now: float) -> list[str]:
+        """The lines to show after `events` (new ones, oldest first) at time `now`; none when nothing happened."""
+        lines = []
+        for event in events:
+            if event.about_stack:
+                if "ROLLBACK_IN_PROGRESS" in event.status and not self._rolling_back:
+                    self._rolling_back = True
+                    lines.append(self._fit(f"{self.label} rolling back"))
+                continue
+            self._note(event, now)
+        if self._said is None:
+            self._said = now
+        if self._fresh or self._failed or (self._running and now - self._said >= self.heartbeat):
+            lines.append(self.line(now))
+            self._fresh, self._failed, self._said = [], [], now
+        return lines
+
+    def line(self, now: float) -> str:
+        """The state at `now`, in at most `width` columns."""
+        # AWS may touch more than the plan names; it never shows more done than there is.
+        total = max(self.total, len(self._done | self._running.keys())) if self.total else 0
+        count = f"{len(self._done)}/{total}" if total else f"{len(self._done)} done"
+        parts = [f"{self.label} {count}"]
+        waiting = sorted(self._running.items(), key=lambda item: item[1])
+        if waiting:
+            shown = [f"{name} {int(now - since)} s" if now - since >= 1 else name for name, since in waiting[:2]]
+            parts.append(", ".join([*shown, "…"] if len(waiting) > 2 else shown))
+        if self._failed:
+            parts.append(f"failed: {', '.join(self._failed)}")
+        if self._fresh:
+            parts.append(f"done: {', '.join(self._fresh)}")
+        return self._fit(" · ".join(parts))
+
+    def _note(self, event: Event, now: float) -> None:
+        name = event.logical_id
+        if event.status.endswith("_IN_PROGRESS"):
+            self._running.setdefault(name, now)
+            return
+        self._running.pop(name, None)
+        if event.status.endswith("_FAILED"):
+            if not _COLLATERAL.match(event.reason):
+                self._failed.append(name)
+        elif name not in self._done:
+            self._done.add(name)
+            self._fresh.append(name)
+
+    def _fit(self, text: str) -> str:
+        return text if len(text) <= self.width else text[: self.width - 1].rstrip(" ,·") + "…"

@@ -1,0 +1,90 @@
+"""What the engine needs of the world: AWS, a clock, and somebody to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from .model import ChangeSet, ChangeSetName, ChangeSetRequest, Event, Resource, Stack
+
+
+class Clock(Protocol):
+    """Monotonic seconds and sleep, so that tests need not wait."""
+
+    def now(self) -> float:
+        """Seconds since some fixed moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+class Reporter(Protocol):
+    """Takes the lines that a person sees while the engine waits."""
+
+    def __call__(self, line: str) -> None:
+        """Show one line."""
+
+
+class Gateway(Protocol):
+    """AWS as the engine sees it. Every method may raise RejectedError, ConnectionLostError or CredentialsError."""
+
+    region: str
+
+    def describe(self, name_or_id: str) -> Stack | None:
+        """The stack; None if there is none. A deleted one is found by its id only."""
+
+    def template_text(self, name_or_id: str) -> str:
+        """The template as it was sent."""
+
+    def stack_policy(self, name: str) -> Mapping[str, Any] | None:
+        """The stack policy, None without one."""
+
+    def resources(self, stack_id: str) -> Sequence[Resource]:
+        """What the stack holds, or held."""
+
+    def export_names(self) -> frozenset[str]:
+        """All exports of the region."""
+
+    def importers(self, export: str) -> Sequence[str]:
+        """The names of the stacks that import it."""
+
+    def has_subscribers(self, topic_arn: str) -> bool:
+        """Somebody is subscribed to the topic."""
+
+    def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
+        """The new change set's id, and the id of its stack."""
+
+    def change_set(self, change_set_id: str) -> ChangeSet:
+        """The change set, all its pages; its changes only once it is ready."""
+
+    def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
+        """The change sets that stand beside the stack."""
+
+    def execute(self, change_set_id: str, token: str) -> None:
+        """Start exactly this change set."""
+
+    def delete_change_set(self, stack: str, name: str) -> None:
+        """Remove it; one that is gone already, or whose stack is, is no error."""
+
+    def update_settings(
+        self, stack: Stack, notification_arns: tuple[str, ...], capabilities: tuple[str, ...], token: str
+    ) -> bool:
+        """Update the stack with nothing but its notification topics; False if AWS sees nothing to do."""
+
+    def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
+        """Start its deletion."""
+
+    def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
+        """The stack's events, oldest first, back to the newest in `known` (event ids) or the last operation's start."""
+
+    def set_termination_protection(self, name: str, enabled: bool) -> None:
+        """Allow or forbid the stack's deletion."""
+
+    def set_stack_policy(self, name: str, policy: Mapping[str, Any]) -> None:
+        """Replace the stack policy."""
+
+    def put_template(self, bucket: str, key: str, body: str, *, temporary: bool) -> str:
+        """Upload unless it is there; the URL that CloudFormation reads. MissingBucketError without the bucket."""
+
+    def drop_template(self, bucket: str, key: str) -> None:
+        """Remove a temporary upload for good, versions included."""

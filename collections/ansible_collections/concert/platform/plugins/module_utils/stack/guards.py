@@ -1,0 +1,125 @@
+"""What a plan may not do without being told to: lose data, or change what other stacks build on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from .errors import RefusedError
+from .model import Action, Change, Output, Replacement
+from .resolve import Resolver, has_symbol
+from .template import STATEFUL_TYPES, TOPIC_TYPE
+
+
+def endangered(changes: Sequence[Change], allowed: Collection[str]) -> tuple[Change, ...]:
+    """The changes that would replace or remove a resource whose loss matters and that is not in `allowed`.
+
+    Topics are among them; they matter only if somebody is subscribed, which the caller finds out.
+    """
+    return tuple(
+        change
+        for change in changes
+        if change.resource_type in STATEFUL_TYPES | {TOPIC_TYPE}
+        and change.logical_id not in allowed
+        and (
+            change.action in (Action.REMOVE, Action.DYNAMIC)
+            or (change.action is Action.MODIFY and change.replacement is not Replacement.NO)
+        )
+    )
+
+
+def require_allowed(stack: str, changes: Sequence[Change]) -> None:
+    """Refuses `changes`, as `endangered` found them, with what would happen to each."""
+    if not changes:
+        return
+    said = "; ".join(f"{change.logical_id} ({change.resource_type}) {_fate(change)}" for change in changes)
+    names = ", ".join(change.logical_id for change in changes)
+    raise RefusedError(
+        f"{stack}: data at risk: {said}. Nothing was changed. Undo what causes it"
+        f"{_causes(changes)}, or, if it is meant, list {names} in allow_replacement."
+    )
+
+
+def changed_exports(
+    outputs: Sequence[Output], new: Resolver, changes: Sequence[Change], old: Resolver | None
+) -> tuple[str, ...]:
+    """The names of today's exports that would be gone or have another value.
+
+    Changed: its output is gone, unexported or renamed; its text differs; it names other resources than before; or it
+    names one that is certainly replaced. What cannot be known beforehand is left to AWS.
+    """
+    replaced = {
+        change.logical_id
+        for change in changes
+        if change.action is Action.MODIFY and change.replacement is Replacement.YES
+    }
+    found = []
+    for output in outputs:
+        if output.export is None:
+            continue
+        spec = new.template.outputs.get(output.key)
+        if spec is None or not new.exists(spec):
+            found.append(output.export)
+            continue
+        export = (spec.get("Export") or {}).get("Name")
+        name = None if export is None else new.value(export)
+        if name is None or (not has_symbol(name) and str(name) != output.export):
+            found.append(output.export)
+            continue
+        value = new.text(spec.get("Value"))
+        if value is not None:
+            if value != output.value:
+                found.append(output.export)
+            continue
+        uses = _resources_in(spec.get("Value"), new)
+        before = old.template.outputs.get(output.key) if old else None
+        if uses & replaced or (
+            before is not None and old is not None and uses != _resources_in(before.get("Value"), old)
+        ):
+            found.append(output.export)
+    return tuple(found)
+
+
+def _resources_in(node: object, resolver: Resolver) -> frozenset[str]:
+    """The logical ids of the resources that an expression names."""
+    if isinstance(node, Mapping):
+        if len(node) == 1:
+            ((name, argument),) = node.items()
+            if name == "Ref":
+                return frozenset({str(argument)} & resolver.template.resources.keys())
+            if name == "Fn::GetAtt":
+                first = argument[0] if isinstance(argument, list) else str(argument).split(".", 1)[0]
+                return frozenset({str(first)})
+            if name == "Fn::Sub":
+                text = argument if isinstance(argument, str) else argument[0]
+                named = {
+                    logical_id
+                    for logical_id in resolver.template.resources
+                    if f"${{{logical_id}}}" in text or f"${{{logical_id}." in text
+                }
+                rest = frozenset() if isinstance(argument, str) else _resources_in(argument[1], resolver)
+                return frozenset(named) | rest
+        return frozenset().union(*(_resources_in(item, resolver) for item in node.values()))
+    if isinstance(node, list):
+        return frozenset().union(*(_resources_in(item, resolver) for item in node))
+    return frozenset()
+
+
+def _fate(change: Change) -> str:
+    if change.action is Action.REMOVE:
+        kept = "Retain" in change.policy_action
+        return "would leave the stack, its data kept" if kept else "would be deleted"
+    if change.action is Action.DYNAMIC:
+        return "may be replaced or deleted"
+    return "would be replaced by a new one" if change.replacement is Replacement.YES else "may be replaced by a new one"
+
+
+def _causes(changes: Sequence[Change]) -> str:
+    paths = sorted(
+        {
+            f"{change.logical_id}.{entry.path}"
+            for change in changes
+            for entry in change.properties
+            if entry.causes_replacement is not Replacement.NO
+        }
+    )
+    return f" ({', '.join(paths)})" if paths else ""

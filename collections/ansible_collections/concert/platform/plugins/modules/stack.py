@@ -1,0 +1,176 @@
+#!/usr/bin/python
+"""Documentation of the action `concert.platform.stack`, which does the work in the controller process."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack
+short_description: Bring a CloudFormation stack to its desired state
+description:
+  - Looks at the stack, plans by a change set, guards data and exports, executes exactly that change set, shows progress
+    while AWS works, and on failure names the first true cause with the template's line.
+  - In check mode it plans and leaves nothing behind. What it predicts as C(changed) is what the run reports. With
+    C(--diff) the plan shows every property before and after.
+  - A stack that an interrupted run left behind is taken up. An operation in progress is waited for, a placeholder is
+    used, a failed first creation in which nothing alive holds data is deleted and created anew.
+  - Values of parameters that the template declares C(NoEcho) appear nowhere.
+version_added: 0.1.0
+author: Concert Data Platform engineers (@concert-data-platform)
+extends_documentation_fragment:
+  - concert.platform.connection
+options:
+  name:
+    description: Name of the stack.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates or updates the stack.
+      - V(absent) deletes it and waits. Refused with termination protection on, while other stacks import from it, or
+        where data would be lost that its template does not retain, unless O(allow_replacement) lists it.
+    type: str
+    choices: [present, absent]
+    default: present
+  template:
+    description:
+      - Path of the template, YAML or JSON. A relative path is looked for like other files of a role or playbook, then
+        in the working directory.
+      - Exactly one of O(template) and O(use_previous_template) is needed for O(state=present).
+    type: path
+  use_previous_template:
+    description:
+      - Keep the template that the stack has, and every parameter that O(parameters) does not name. Needs an existing
+        stack. For new code keys without anything else.
+    type: bool
+    default: false
+  template_bucket:
+    description:
+      - Bucket through which a template over 51,200 bytes goes, under a key made of its content. Check mode uses a key
+        of its own and removes it; while the bucket does not exist, check mode plans from the template.
+    type: str
+  parameters:
+    description:
+      - The template's parameters. Numbers and booleans are written as CloudFormation takes them, lists are joined by
+        commas. A parameter that is null or left out takes the template's default; a NoEcho parameter without a default
+        keeps its value.
+    type: dict
+    default: {}
+  tags:
+    description:
+      - The stack's tags, all of them; C({}) clears them, leaving the option out keeps them.
+      - The tag C(Layer), if there is one, names the stack in progress lines.
+    type: dict
+  termination_protection:
+    description: Whether AWS refuses to delete the stack. Left out, it stays as it is.
+    type: bool
+  stack_policy:
+    description: The stack policy. Left out, it stays as it is.
+    type: dict
+  allow_replacement:
+    description:
+      - Logical ids of stateful resources (buckets, tables, streams, namespaces, keys, topics with subscribers, …) that
+        this run may replace or remove. C(*) allows every plan, also one that AWS calls incomplete.
+    type: list
+    elements: str
+    default: []
+  notification_arns:
+    description: SNS topics that CloudFormation tells of the stack's events, all of them. Left out, they stay.
+    type: list
+    elements: str
+  role_arn:
+    description: Role that CloudFormation works under. Left out, it stays, or is the caller.
+    type: str
+  timeout:
+    description: Seconds that the task waits in all. AWS goes on by itself; the next run waits for it.
+    type: float
+    default: 3600
+  wait:
+    description: V(false) returns once AWS has begun; the next task on the same stack waits for it.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Bring the storage stack to its desired state
+  concert.platform.stack:
+    name: "{{ storage_stack_name }}"
+    template: "{{ playbook_dir }}/files/cloudformation/02-storage-processing.yaml"
+    parameters:
+      Environment: production
+      NetworkStackName: concert-platform-networking-production
+      EventsStreamShards: 2
+    tags:
+      Project: concert-data-platform
+      Layer: storage
+    termination_protection: true
+  register: __storage_stack
+
+- name: Point the compute stack at new code, everything else as it is
+  concert.platform.stack:
+    name: "{{ compute_stack_name }}"
+    use_previous_template: true
+    parameters:
+      ChatbotCodeKey: "{{ lambda_packages_keys.chatbot }}"
+
+- name: Delete the monitoring stack
+  concert.platform.stack:
+    name: "{{ monitoring_stack_name }}"
+    state: absent
+"""
+
+RETURN = r"""
+status:
+  description: The stack's status afterwards, C(absent) without a stack.
+  type: str
+  returned: success
+  sample: UPDATE_COMPLETE
+stack_id:
+  description: The stack's ARN, empty without a stack.
+  type: str
+  returned: success
+outputs:
+  description: Output key → value, as the stack answers now.
+  type: dict
+  returned: success
+parameters:
+  description: Parameter name → value, NoEcho masked.
+  type: dict
+  returned: success
+changes:
+  description: What changed, or in check mode what would, a resource an entry.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    action: {description: Add, type: str}
+    logical_id: {description: Its name in the template., type: str}
+    resource_type: {description: Its type., type: str}
+    physical_id: {description: "Its name in AWS, empty before it exists.", type: str}
+    replacement: {description: "yes, possible or no.", type: str}
+    certainty: {description: certain or conditional., type: str}
+    properties: {description: The paths of the properties that differ., type: list, elements: str}
+notes:
+  description: What a reader of the plan should know, such as a description that AWS takes over later.
+  type: list
+  elements: str
+  returned: success
+resources:
+  description: Logical id → physical id, after a run that changed something; empty otherwise.
+  type: dict
+  returned: success
+seconds:
+  description: How long the task took, waiting included.
+  type: float
+  returned: success
+timeline:
+  description: For each resource of the operation when it started (UTC), how many seconds it took, how it ended.
+  type: list
+  elements: dict
+  returned: when AWS carried out an operation, also if it failed
+msg:
+  description: >-
+    First line C(<stack>: <logical id> (<type>, <template>:<line>) failed: <AWS's reason>. <what to do>), or what was
+    refused and why.
+  type: str
+  returned: failure
+"""
