@@ -34,11 +34,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a file, not as a module
     sys.path.insert(0, str(ROOT))
 
+from tools.dashboards import DashboardError, render  # noqa: E402 - found only by now when run as a file
+
 TEMPLATES: Final = Path("files/cloudformation")
 FINGERPRINTS: Final = "the functions"
 
 _BLOCK: Final = re.compile(
-    r"^(?P<indent> *)# >>> assembled from (?P<source>[^(\n]+?) *(?P<note>\(.*\))?\n"
+    r"^(?P<indent> *)# >>> assembled from (?P<source>[^(\n]+?) *(?P<note>\([^\n]*\))?\n"
     r"(?P<content>.*?)"
     r"^(?P=indent)# <<< assembled *$",
     re.MULTILINE | re.DOTALL,
@@ -155,8 +157,6 @@ def _render_api(path: Path, indent: str) -> str:
 
 
 def _render_dashboard(path: Path, indent: str) -> str:
-    from tools.dashboards import render  # noqa: PLC0415 - only templates with dashboards need it
-
     lines = render(path).strip("\n").splitlines()
     return f"{indent}DashboardBody: !Sub |\n" + "".join(f"{indent}  {line}\n" for line in lines)
 
@@ -179,9 +179,10 @@ def assemble(text: str, name: str, root: Path = ROOT) -> str:
 
     Raises:
         AssemblyError: a marker without its partner, or a source that does not exist.
+        DashboardError: a dashboard source that cannot become a body.
     """
 
-    def render(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         source, indent = match["source"].strip(), match["indent"]
         renderers: dict[str, Callable[[Path, str], str]] = {
             "files/api": _render_api,
@@ -206,7 +207,7 @@ def assemble(text: str, name: str, root: Path = ROOT) -> str:
             f"{name}: a marker comment has no partner. Each '# >>> assembled from SOURCE' needs, below it and indented "
             "alike, a '# <<< assembled'."
         )
-    return _deployment_id_with_hash(_BLOCK.sub(render, text))
+    return _deployment_id_with_hash(_BLOCK.sub(replace, text))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -219,8 +220,8 @@ def main(arguments: list[str] | None = None) -> int:
         name = str(path.relative_to(ROOT))
         before = path.read_text(encoding="utf-8")
         try:
-            after = assemble(before, name)
-        except AssemblyError as error:
+            after = assemble(before, name, ROOT)
+        except (AssemblyError, DashboardError) as error:
             print(error, file=sys.stderr)
             return 1
         if after == before:
