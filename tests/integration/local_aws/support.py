@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
+import urllib3
 
 T = TypeVar("T")
 
@@ -41,6 +42,27 @@ def eventually(probe: Callable[[], T], seconds: float = 15.0, what: str = "") ->
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds} s: {what or probe}")
         time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> Any:
+        """The body decoded."""
+        return json.loads(self.text)
+
+
+def http(method: str, url: str, *, headers: Mapping[str, str] | None = None, body: str | None = None) -> Answer:
+    """One HTTP request without retries or redirects."""
+    response = urllib3.request(
+        method, url, headers=dict(headers or {}), body=body, retries=False, timeout=20, redirect=False
+    )
+    return Answer(response.status, response.headers, response.data.decode())
 
 
 @dataclass(frozen=True)
