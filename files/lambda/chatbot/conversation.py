@@ -1,0 +1,134 @@
+"""What the chatbot remembers, in DynamoDB: turns, when a session was last active, and a user's genres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+from concert_common.errors import UnavailableError
+from core import Settings
+
+_DAY_SECONDS = 86_400
+#: Two turns of a session can fall into one millisecond; each then takes the next free one.
+_MOST_ATTEMPTS = 20
+#: A session's own record lives a week longer than the daily clean-up needs.
+_SESSION_SECONDS = 14 * _DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of either side. Intent and confidence belong to the assistant's."""
+
+    role: str
+    content: str
+    intent: str | None = None
+    confidence: float | None = None
+
+
+class Conversations:
+    """The tables behind one chat."""
+
+    def __init__(self, dynamodb: Any, settings: Settings, logger: Logger) -> None:
+        self._dynamodb = dynamodb
+        self._settings = settings
+        self._logger = logger
+
+    def record(self, session_id: str, user_id: str | None, turns: Sequence[Turn], now: datetime) -> None:
+        """Store turns in their order. An answer is worth more than its record: a failure is an error in the log."""
+        moment = int(now.timestamp() * 1000)
+        try:
+            for turn in turns:
+                moment = self._store(session_id, user_id, turn, moment) + 1
+        except (ClientError, BotoCoreError, UnavailableError):
+            self._logger.exception("Turns not stored")
+
+    def _store(self, session_id: str, user_id: str | None, turn: Turn, moment: int) -> int:
+        """Put the turn at the first free millisecond from `moment` on, and return it."""
+        for at in range(moment, moment + _MOST_ATTEMPTS):
+            item: dict[str, Any] = {
+                "session_id": {"S": session_id},
+                "timestamp": {"N": str(at)},
+                "role": {"S": turn.role},
+                "content": {"S": turn.content},
+                "ttl": {"N": str(at // 1000 + self._settings.turn_days * _DAY_SECONDS)},
+            }
+            if user_id is not None:
+                item["user_id"] = {"S": user_id}
+            if turn.intent is not None and turn.confidence is not None:
+                item["intent"] = {"S": turn.intent}
+                item["confidence"] = {"N": str(turn.confidence)}
+            try:
+                self._dynamodb.put_item(
+                    TableName=self._settings.conversations_table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(session_id)",
+                )
+            except ClientError as error:
+                if _code(error) != "ConditionalCheckFailedException":
+                    raise
+                continue
+            return at
+        raise UnavailableError("The conversation is written to from too many sides at once")
+
+    def page(self, session_id: str, limit: int, after: int | None) -> tuple[list[dict[str, Any]], int | None]:
+        """Turns after a moment (epoch ms), oldest first, and the moment to go on after, if there are more.
+
+        TTL deletes late, so what has expired is filtered out here.
+        """
+        key: dict[str, Any] = {
+            "KeyConditionExpression": "session_id = :session AND #moment > :after",
+            "ExpressionAttributeNames": {"#moment": "timestamp"},
+            "ExpressionAttributeValues": {":session": {"S": session_id}, ":after": {"N": str(after or 0)}},
+        }
+        try:
+            # One more than asked for tells whether there is another page, without an empty one at the end.
+            answer = self._dynamodb.query(
+                TableName=self._settings.conversations_table, Limit=limit + 1, ScanIndexForward=True, **key
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise UnavailableError("The conversations are not available", {"dependency": "conversations"}) from error
+        turns: list[dict[str, Any]] = answer["Items"]
+        if len(turns) > limit:
+            return turns[:limit], int(turns[limit - 1]["timestamp"]["N"])
+        more = bool(answer.get("LastEvaluatedKey")) and bool(turns)
+        return turns, int(turns[-1]["timestamp"]["N"]) if more else None
+
+    def touch(self, session_id: str, user_id: str | None, now: datetime) -> None:
+        """Note that the session is active. Before the chatbot stack exists there is no table: only a warning."""
+        seconds = int(now.timestamp())
+        expression = "SET last_activity = :now, #ttl = :ttl, started_at = if_not_exists(started_at, :now)"
+        values: dict[str, Any] = {":now": {"N": str(seconds)}, ":ttl": {"N": str(seconds + _SESSION_SECONDS)}}
+        if user_id is not None:
+            expression += ", user_id = :user"
+            values[":user"] = {"S": user_id}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._settings.sessions_table,
+                Key={"session_id": {"S": session_id}},
+                UpdateExpression=expression,
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues=values,
+            )
+        except (ClientError, BotoCoreError) as error:
+            self._logger.warning("Session not noted", cause=str(error))
+
+    def liked_genres(self, user_id: str) -> tuple[str, ...]:
+        """The genres in the user's preferences; none without a table or an entry."""
+        try:
+            answer = self._dynamodb.get_item(
+                TableName=self._settings.preferences_table, Key={"user_id": {"S": user_id}}
+            )
+        except (ClientError, BotoCoreError) as error:
+            self._logger.warning("Preferences not read", cause=str(error))
+            return ()
+        genres = answer.get("Item", {}).get("genres", {})
+        found = [entry.get("S", "") for entry in genres.get("L", [])] or list(genres.get("SS", []))
+        return tuple(sorted(genre for genre in found if genre))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

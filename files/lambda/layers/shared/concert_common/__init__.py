@@ -1,0 +1,1 @@
+"""What the ten functions share: settings, telemetry, the warehouse, HTTP, requests and records."""

@@ -1,0 +1,69 @@
+"""What recommendations ask and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from concert_common import queries
+from concert_common.http import Event
+from concert_common.recommendation import Taste, UpcomingConcert, rank
+from concert_common.requests import Fields
+from concert_common.warehouse import Row, Statement
+
+#: Less than the gateway's 29 s and the function's own time-out, so that a slow warehouse still gets a 504 from us.
+ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class RecommendationRequest:
+    """For whom, for which taste, where, and how many."""
+
+    user_id: str | None
+    preferences: tuple[str, ...]
+    location: str | None
+    top_n: int
+
+    @classmethod
+    def from_event(cls, event: Event) -> RecommendationRequest:
+        """Raises 400 for a value that breaks its rule."""
+        query = Fields.of_query(event)
+        return cls(
+            query.text("user_id", maximum=128),
+            query.words("artist_preferences", count=20, maximum=100),
+            query.text("location", maximum=100),
+            query.integer("top_n", default=10, minimum=1, maximum=50),
+        )
+
+    @property
+    def type(self) -> str:
+        """The narrowest filter names the kind: a place, else named tastes, else what the user bought."""
+        if self.location is not None:
+            return "location_filtered"
+        return "genre_filtered" if self.preferences else "content_based"
+
+    def statements(self) -> list[Statement]:
+        """The concerts to choose from; then, for a known user without named tastes, what the user bought."""
+        wanted = [queries.upcoming_concerts(location=self.location)]
+        if self.user_id is not None and not self.preferences:
+            wanted.append(queries.bought_genres(self.user_id))
+        return wanted
+
+
+def body(request: RecommendationRequest, results: Sequence[Sequence[Row]]) -> dict[str, Any]:
+    """The whole answer."""
+    concerts, *bought = results
+    taste = Taste.named(request.preferences) if request.preferences else Taste.bought(bought[0] if bought else [])
+    ranked = rank(
+        (UpcomingConcert.from_row(row) for row in concerts),
+        taste=taste,
+        location=request.location,
+        only_matching=bool(request.preferences),
+        top_n=request.top_n,
+    )
+    return {
+        "recommendations": [found.body() for found in ranked],
+        "type": request.type,
+        "count": len(ranked),
+    }

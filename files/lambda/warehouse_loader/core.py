@@ -1,0 +1,107 @@
+"""From notices of new objects to the transactions that load them.
+
+Every identifier comes from the fixed table specification. What comes from outside is an object key, which must match
+one strict pattern before it stands in SQL as a text: COPY takes no bound parameter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from concert_common.settings import EnvironmentReader, WarehouseSettings
+from concert_common.tables import TABLES, Table
+
+_KEY = re.compile(r"(?P<data_type>[a-z_]+)/ingest_date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9][A-Za-z0-9._-]{0,800}\.json\.gz")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}"
+_CANARY = "canary/"
+
+#: Objects in one transaction. Each takes three statements and the Data API takes forty in a batch.
+MOST_OBJECTS = 10
+
+
+class NoticeError(Exception):
+    """A message that names no object of ours; the queue's dead letters keep it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which bucket to load from, into which warehouse, as which role."""
+
+    environment: str
+    warehouse: WarehouseSettings
+    bucket: str
+    copy_role_arn: str
+
+    @classmethod
+    def from_environment(cls, values: Mapping[str, str]) -> Settings:
+        """Raises `SettingsError` naming every wrong variable."""
+        reader = EnvironmentReader(values)
+        settings = cls(
+            reader.environment(),
+            WarehouseSettings.read(reader),
+            reader.text("PROCESSED_BUCKET", pattern=_BUCKET.pattern, rule="a bucket name"),
+            reader.text("REDSHIFT_COPY_ROLE_ARN", pattern=_ROLE, rule="a role's ARN"),
+        )
+        reader.check()
+        return settings
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message: the object it tells of, or None where the loader has nothing to do (a canary)."""
+
+    message_id: str
+    key: str | None
+    data_type: str | None
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any], *, bucket: str) -> Notice:
+        """From one SQS record that carries an S3 event of EventBridge; raises `NoticeError`."""
+        try:
+            detail = json.loads(message["body"])["detail"]
+            told_bucket, key = detail["bucket"]["name"], detail["object"]["key"]
+        except (ValueError, KeyError, TypeError):
+            raise NoticeError("not an S3 event of EventBridge") from None
+        if told_bucket != bucket:
+            raise NoticeError("an object of another bucket")
+        if isinstance(key, str) and key.startswith(_CANARY):
+            return cls(message["messageId"], None, None)
+        match = _KEY.fullmatch(key) if isinstance(key, str) else None
+        if match is None or match["data_type"] not in TABLES:
+            raise NoticeError("not the key of a processed object")
+        return cls(message["messageId"], key, match["data_type"])
+
+
+@dataclass(frozen=True)
+class Load:
+    """One transaction: objects of one data type, and the messages that stand or fall with it."""
+
+    table: Table
+    keys: tuple[str, ...]
+    message_ids: tuple[str, ...]
+
+
+def loads(notices: Iterable[Notice]) -> list[Load]:
+    """The transactions for these notices: by data type, each object once, at most `MOST_OBJECTS` in one."""
+    by_type: dict[str, dict[str, list[str]]] = {}
+    for notice in notices:
+        if notice.key is not None and notice.data_type is not None:
+            by_type.setdefault(notice.data_type, {}).setdefault(notice.key, []).append(notice.message_id)
+    planned: list[Load] = []
+    for data_type, messages in sorted(by_type.items()):
+        keys = sorted(messages)
+        for start in range(0, len(keys), MOST_OBJECTS):
+            chunk = keys[start : start + MOST_OBJECTS]
+            ids = tuple(message_id for key in chunk for message_id in messages[key])
+            planned.append(Load(TABLES[data_type], tuple(chunk), ids))
+    return planned
+
+
+def failures(message_ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """The answer that makes SQS hand over exactly these messages again."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

@@ -1,0 +1,99 @@
+# ruff: noqa: S608 - every identifier comes from the fixed table specification, every text matched a strict pattern
+"""The SQL that loads objects into one table. It runs on Redshift, and unchanged in meaning on PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from concert_common.tables import Table
+from core import Load, Settings
+
+
+@dataclass(frozen=True)
+class Script:
+    """The statements of a transaction, and the number of the one that counts the rows it changes."""
+
+    statements: tuple[str, ...]
+    counting: int
+
+
+def script(load: Load, settings: Settings) -> Script:
+    """The whole transaction. Running it again changes nothing, and two of them take turns."""
+    table = load.table
+    arrived, latest = f"arrived_{table.name}", f"latest_{table.name}"
+    statements = [
+        # Redshift enforces no key, and two MERGEs at once could both insert it: the lock makes loads take turns.
+        # It is on the history, which no answer reads, so that nobody waits who only asks.
+        "LOCK TABLE concert_dw.load_history",
+        f"DROP TABLE IF EXISTS {arrived}",
+        f"DROP TABLE IF EXISTS {latest}",
+        f"CREATE TEMP TABLE {arrived} (LIKE {table.qualified}, object_key VARCHAR(1024))",
+    ]
+    for key in load.keys:
+        statements.append(_copy(table, arrived, f"s3://{settings.bucket}/{key}", settings.copy_role_arn))
+        statements.append(f"UPDATE {arrived} SET object_key = '{key}' WHERE object_key IS NULL")
+    statements += [
+        f"CREATE TEMP TABLE {latest} AS {_latest_rows(table, arrived)}",
+        _drop_unchanged(table, latest),
+        f"SELECT COUNT(*) AS changed FROM {latest}",
+    ]
+    counting = len(statements)
+    statements += [
+        _merge(table, latest),
+        _remember(table, arrived),
+        f"DROP TABLE {latest}",
+        f"DROP TABLE {arrived}",
+    ]
+    return Script(tuple(statements), counting)
+
+
+def _copy(table: Table, into: str, source: str, role_arn: str) -> str:
+    columns = ", ".join(table.column_names)
+    return f"COPY {into} ({columns}) FROM '{source}' IAM_ROLE '{role_arn}' FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto'"
+
+
+def _latest_rows(table: Table, arrived: str) -> str:
+    """Each key once, its newest row; equally new ones by object, so that the choice is never chance."""
+    columns = ", ".join(table.column_names)
+    return (
+        f"SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {table.key}"
+        f" ORDER BY updated_at DESC, object_key DESC) AS place FROM {arrived}) AS ranked WHERE place = 1"
+    )
+
+
+def _drop_unchanged(table: Table, latest: str) -> str:
+    """Rows that the table holds already, in this version or a newer one, or with nothing but another moment."""
+    same = " AND ".join(_same(table, latest, column.name) for column in table.columns if column.name != table.key)
+    target = table.qualified
+    return (
+        f"DELETE FROM {latest} USING {target} WHERE {latest}.{table.key} = {target}.{table.key}"
+        f" AND ({latest}.updated_at <= {target}.updated_at OR ({same}))"
+    )
+
+
+def _same(table: Table, latest: str, column: str) -> str:
+    here, there = f"{latest}.{column}", f"{table.qualified}.{column}"
+    if column in table.required_names:
+        return f"{here} = {there}"
+    return f"({here} = {there} OR ({here} IS NULL AND {there} IS NULL))"
+
+
+def _merge(table: Table, latest: str) -> str:
+    """Update what changed (but never when a row was first seen), insert what is new."""
+    changed = [name for name in table.column_names if name not in {table.key, "created_at"}]
+    columns = ", ".join(table.column_names)
+    values = ", ".join(f"{latest}.{name}" for name in table.column_names)
+    return (
+        f"MERGE INTO {table.qualified} USING {latest} ON {table.qualified}.{table.key} = {latest}.{table.key}"
+        f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = {latest}.{name}' for name in changed)}"
+        f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
+    )
+
+
+def _remember(table: Table, arrived: str) -> str:
+    """One line per object, the first time it is loaded. An object without rows leaves none."""
+    return (
+        "INSERT INTO concert_dw.load_history (object_key, data_type, rows_loaded, loaded_at)"
+        f" SELECT object_key, '{table.name}', COUNT(*), GETDATE() FROM {arrived}"
+        " WHERE object_key NOT IN (SELECT object_key FROM concert_dw.load_history) GROUP BY object_key"
+    )
