@@ -83,6 +83,15 @@ def find_warehouse(client: Any, *, namespace: str, workgroup: str, database: str
     return Warehouse(workgroup, str(found_namespace["namespaceId"]), database, secret_arn)
 
 
+def find_namespace_id(client: Any, namespace: str) -> str:
+    """The id of a namespace, which a namespace of the same name created later does not share.
+
+    `client` is a redshift-serverless client. Raises WarehouseAbsentError when there is none.
+    """
+    found = _get(client.get_namespace, f"Namespace '{namespace}'", namespaceName=namespace)["namespace"]
+    return str(found["namespaceId"])
+
+
 def _get(call: Callable[..., dict[str, Any]], what: str, **arguments: str) -> dict[str, Any]:
     try:
         return call(**arguments)
