@@ -106,27 +106,28 @@ def artist_lookup(asked: Asked) -> Answer:
 
 def concert_lookup(asked: Asked) -> Answer:
     """Scheduled concerts of an artist, in a venue, in a city, or all."""
-    if asked.entities.artists:
+    named = asked.entities
+    if named.artists:
         statement, about = (
-            queries.upcoming_of_artist(asked.entities.artists[0].id),
-            f" by {asked.entities.artists[0].name}",
+            queries.upcoming_of_artist(named.artists[0].id),
+            f" by {named.artists[0].name}",
         )
-    elif asked.entities.venues:
+    elif named.venues:
         statement, about = (
-            queries.upcoming_in_venue(asked.entities.venues[0].id),
-            f" at {asked.entities.venues[0].name}",
+            queries.upcoming_in_venue(named.venues[0].id),
+            f" at {named.venues[0].name}",
         )
-    elif asked.entities.cities:
+    elif named.cities:
         statement, about = (
-            queries.upcoming_concerts(location=asked.entities.cities[0].name),
-            f" in {asked.entities.cities[0].name}",
+            queries.upcoming_concerts(location=named.cities[0].name),
+            f" in {named.cities[0].name}",
         )
     else:
         statement, about = queries.upcoming_concerts(), ""
     (rows,) = asked.ask([statement])
     if not rows:
         return Answer(f"No scheduled concerts{about}.", [], (_TRY[1], _TRY[2]))
-    shown = rows[: asked.entities.count or _SHOWN]
+    shown = rows[: named.count or _SHOWN]
     listed = "; ".join(f"{_day(row)} {row['artist_name']} at {row['venue_name']}, {row['city']}" for row in shown)
     more = f" ({len(rows) - len(shown)} more)" if len(rows) > len(shown) else ""
     return Answer(
@@ -169,11 +170,10 @@ def recommendations(asked: Asked) -> Answer:
 
 def ticket_prediction(asked: Asked) -> Answer:
     """The baseline for the named artist in the named venue."""
-    if not asked.entities.artists or not asked.entities.venues:
+    named = asked.entities
+    if not named.artists or not named.venues:
         missing = " and ".join(
-            name
-            for name, found in (("an artist", asked.entities.artists), ("a venue", asked.entities.venues))
-            if not found
+            name for name, found in (("an artist", named.artists), ("a venue", named.venues)) if not found
         )
         return Answer(
             f"To predict ticket sales I need {missing} that I know, such as:"
@@ -181,7 +181,7 @@ def ticket_prediction(asked: Asked) -> Answer:
             None,
             (_TRY[0], _TRY[1]),
         )
-    artist, venue = asked.entities.artists[0], asked.entities.venues[0]
+    artist, venue = named.artists[0], named.venues[0]
     venues, *history = asked.ask([queries.venue(venue.id), *prediction.statements(artist.id, venue.id)])
     expected = prediction.from_rows(prediction.Question(artist.id, venue.id, cast(int, venues[0]["capacity"])), history)
     doubt = " That is uncertain: there is little history." if expected.low_confidence else ""
