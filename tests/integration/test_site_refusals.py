@@ -1,0 +1,123 @@
+"""Bad input stops a run before anything moves: a clear message, an exit code, nothing changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local_aws import launcher
+from local_aws.state import State
+
+from tests.integration.site_runner import ROOT, Site
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    state_dir = tmp_path_factory.mktemp("aws")
+    launcher.start(State(state_dir))
+    site = Site(state_dir)
+    yield site
+    site.close()
+    launcher.stop(State(state_dir))
+
+
+def stacks(site: Site) -> list[str]:
+    """The names of all stacks, in any status."""
+    client: Any = boto3.client(
+        "cloudformation",
+        endpoint_url=launcher.status(State(site.state_dir))["endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    return [stack["StackName"] for stack in client.describe_stacks()["Stacks"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(
+            ["-e", "platform_account_id=123456789012"],
+            [
+                "These credentials belong to account 000000000000",
+                "deploys to 123456789012",
+                "Nothing was changed",
+                "platform_account_id in",
+            ],
+            id="credentials-of-another-account",
+        ),
+        pytest.param(
+            ["-e", "networking_vpc_cidr=10.0.0.0/33"],
+            ["networking_vpc_cidr: '10.0.0.0/33' is not an IPv4 range", "group_vars/all/networking.yml"],
+            id="invalid-cidr",
+        ),
+        pytest.param(
+            ["-e", '{"networking_private_subnet_cidrs": ["10.0.0.0/20", "10.0.32.0/20", "10.0.48.0/20"]}'],
+            [
+                "networking_public_subnet_cidrs[0]: 10.0.0.0/24 overlaps networking_private_subnet_cidrs[0]: 10.0.0.0/20",
+                "Give each subnet a range of its own",
+            ],
+            id="overlapping-subnets",
+        ),
+        pytest.param(
+            ["-e", "platform_environment=prd"],
+            ["platform_environment is 'prd'", "development, staging, production", "group_vars/all/platform.yml"],
+            id="unknown-environment",
+        ),
+        pytest.param(
+            ["-e", "storage_redshift_base_capacity=many"],
+            ["storage_redshift_base_capacity is 'many'", "int", "group_vars/all/storage.yml"],
+            id="wrong-type-in-a-later-layer",
+        ),
+        pytest.param(
+            ["-e", "platform_aws_endpoint_url=http://127.0.0.1:9"],
+            ["http://127.0.0.1:9", "nothing was changed"],
+            id="nothing-answers",
+        ),
+    ],
+)
+def test_bad_input_is_refused(site: Site, arguments: list[str], expected: list[str]) -> None:
+    run = site.run(*arguments)
+    text = " ".join(run.output.split())
+    assert run.code != 0
+    assert [part for part in expected if part not in text] == [], run.output
+    assert "Traceback" not in run.output
+    assert stacks(site) == []
+
+
+def test_a_missing_required_variable_is_named_with_its_file(site: Site, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventories" / "broken"
+    shutil.copytree(ROOT / "inventories" / "local", inventory)
+    (inventory / "group_vars" / "all" / "networking.yml").write_text("networking_public_subnet_cidrs: []\n")
+    run = site.run(inventory=inventory)
+    assert run.code != 0
+    assert "networking_vpc_cidr is not set" in run.output
+    assert "networking_public_subnet_cidrs has 0 ranges" in run.output or "networking.yml" in run.output
+    assert stacks(site) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("Resources:\n  Vpc: {Type: AWS::EC2::VPC\n", ["broken.yaml:3:1", "not valid YAML"], id="not-yaml"),
+        pytest.param("AWSTemplateFormatVersion: '2010-09-09'\n", ["broken.yaml", "Resources"], id="no-resources"),
+        pytest.param(
+            "Resources:\n  Subnet:\n    Type: AWS::EC2::Subnet\n    Properties: {VpcId: !Ref Nothing}\n",
+            ["Nothing"],
+            id="reference-to-nothing",
+        ),
+    ],
+)
+def test_a_template_broken_by_hand_is_named(site: Site, tmp_path: Path, text: str, expected: list[str]) -> None:
+    template = tmp_path / "broken.yaml"
+    template.write_text(text)
+    run = site.run("--tags", "networking", "-e", f"networking_template={template}")
+    assert run.code != 0
+    assert [part for part in expected if part not in run.output] == [], run.output
+    assert "Traceback" not in run.output
+    assert stacks(site) == []
