@@ -237,7 +237,7 @@ def function_environment(config: Mapping[str, Any], task_root: Path, log_stream:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.get("MemorySize", 128)),
         "AWS_LAMBDA_FUNCTION_VERSION": config.get("Version", "$LATEST"),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": _log_group(config),
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group(config),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": logging_config.get("LogFormat", "Text"),
         "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{_runtime.xray_port}",
@@ -467,7 +467,8 @@ def _new_log_stream(config: Mapping[str, Any]) -> str:
     return f"{datetime.now(UTC):%Y/%m/%d}/[{config.get('Version', '$LATEST')}]{os.urandom(16).hex()}"
 
 
-def _log_group(config: Mapping[str, Any]) -> str:
+def log_group(config: Mapping[str, Any]) -> str:
+    """The group that a function's lines go to."""
     group = (config.get("LoggingConfig") or {}).get("LogGroup")
     return str(group or f"/aws/lambda/{config['FunctionName']}")
 
@@ -501,7 +502,7 @@ def _write_logs(
 
 
 def _store_lines(config: Mapping[str, Any], stream: str, lines: list[LogLine]) -> None:
-    group = _log_group(config)
+    group = log_group(config)
     account, region = pool._account_region_from_function_config(config)
     arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
     role, session = config.get("Role", ""), config["FunctionName"]
