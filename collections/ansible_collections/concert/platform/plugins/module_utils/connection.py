@@ -45,7 +45,7 @@ class Connection:
 
     def client(self, service: str) -> Any:
         """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe."""
-        session = boto3.session.Session(
+        session: Any = boto3.session.Session(
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             aws_session_token=self.session_token,

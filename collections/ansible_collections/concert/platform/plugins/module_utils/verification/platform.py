@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from ..connection import Connection
+from ..redshift.data_api import DataApi, Deadline, find_warehouse
 from .model import Settings
 
 T = TypeVar("T")
@@ -128,39 +129,17 @@ class Platform:
 
     # -- warehouse ----------------------------------------------------------------------------------------------------
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of one read-only statement, run as the namespace's admin. RuntimeError carries Redshift's words."""
+    def query(self, sql: str) -> list[list[Any]]:
+        """The rows of one read-only statement, run as the namespace's admin. Raises WarehouseError and ClientError."""
         environment = self.settings.environment
-        namespace = self.client("redshift-serverless").get_namespace(namespaceName=f"concert-namespace-{environment}")
-        data = self.client("redshift-data")
-        statement = data.execute_statement(
-            WorkgroupName=f"concert-workgroup-{environment}",
-            Database="concerts",
-            SecretArn=namespace["namespace"]["adminPasswordSecretArn"],
-            Sql=sql,
-            StatementName="concert-verification",
-        )["Id"]
-
-        def ended() -> Mapping[str, Any] | None:
-            described = data.describe_statement(Id=statement)
-            return dict(described) if described["Status"] in {"FINISHED", "FAILED", "ABORTED"} else None
-
-        outcome = self.until(ended)
-        if outcome is None or outcome["Status"] != "FINISHED":
-            raise RuntimeError(
-                "the warehouse did not answer in time" if outcome is None else outcome.get("Error", outcome["Status"])
-            )
-        rows: list[dict[str, Any]] = []
-        token: dict[str, str] = {}
-        while True:
-            page = data.get_statement_result(Id=statement, **token)
-            names = [column["name"] for column in page["ColumnMetadata"]]
-            rows += [
-                {name: _value(field) for name, field in zip(names, record, strict=True)} for record in page["Records"]
-            ]
-            if not page.get("NextToken"):
-                return rows
-            token = {"NextToken": page["NextToken"]}
+        warehouse = find_warehouse(
+            self.client("redshift-serverless"),
+            namespace=f"concert-namespace-{environment}",
+            workgroup=f"concert-workgroup-{environment}",
+            database="concerts",
+        )
+        remaining = Deadline(max(1.0, self._deadline - time.monotonic()))
+        return DataApi(self.client("redshift-data"), warehouse, remaining).query(sql)
 
     # -- objects ------------------------------------------------------------------------------------------------------
 
@@ -184,7 +163,3 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return body.decode(errors="replace")
-
-
-def _value(field: Mapping[str, Any]) -> Any:
-    return None if field.get("isNull") else next(iter(field.values()))
