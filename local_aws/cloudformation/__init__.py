@@ -23,6 +23,17 @@ MODULES = (
     "sns_topics",
     "lambda_functions",
     "api_stages",
+    "iam_roles",
+    "replacement",
+    "conditions",
+    "references",
+    "parameters",
+    "template_urls",
+    "stack_events",
+    "exports",
+    "stack_states",
+    "change_sets",
+    "request_tokens",
 )
 
 
