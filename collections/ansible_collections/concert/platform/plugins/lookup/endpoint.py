@@ -48,7 +48,7 @@ def read_endpoint(state_dir: str) -> str:
         ) from error
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[Any], variables: Any = None, **kwargs: Any) -> list[str]:
         """One URL for each state directory in `terms`."""
         self.set_options(var_options=variables, direct=kwargs)
