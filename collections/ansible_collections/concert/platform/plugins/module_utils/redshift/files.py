@@ -90,7 +90,7 @@ def read_file(path: Path, placeholders: Mapping[str, str]) -> Migration:
         statements = split(_fill(text, path.name, placeholders))
     except UnterminatedError as error:
         raise MigrationFileError(f"{path.name}: {error}. Close it.") from error
-    steps = tuple(_step(statement, path.name) for statement in statements)
+    steps = tuple(_step(statement, path.name, is_first=not index) for index, statement in enumerate(statements))
     transactional = not any(
         directive == "no-transaction" for directive in _directives(statements[0].comments if statements else ())
     )
@@ -123,16 +123,16 @@ def _directives(comments: Sequence[str]) -> list[str]:
     return [matched.group(1).strip() for comment in comments if (matched := _DIRECTIVE.fullmatch(comment))]
 
 
-def _step(statement: Statement, file_name: str) -> Step:
+def _step(statement: Statement, file_name: str, *, is_first: bool) -> Step:
     skip_when: str | None = None
     for directive in _directives(statement.comments):
         keyword, _, argument = directive.partition(" ")
         if keyword == "skip-when" and argument.strip():
             skip_when = argument.strip()
-        elif directive != "no-transaction":
+        elif directive != "no-transaction" or not is_first:
             raise MigrationFileError(
                 f"{file_name} says '-- concert: {directive}' before line {statement.line}, which means nothing here. "
-                "Known: 'no-transaction', 'skip-when <query>'."
+                "Known: 'no-transaction' before the first statement, 'skip-when <query>' before any."
             )
     return Step(statement.sql, statement.line, skip_when)
 
