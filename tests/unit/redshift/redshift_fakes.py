@@ -24,7 +24,7 @@ class FakeDatabase:
     """Understands the ledger's SQL and takes everything else as done."""
 
     def __init__(self, *applied: Migration, exists: bool = True) -> None:
-        self.rows = [[m.version, m.name, m.checksum] for m in applied]
+        self.rows: list[list[Any]] = [[m.version, m.name, m.checksum] for m in applied]
         self.exists = exists or bool(applied)
         self.done: list[str] = []
         self.tokens: list[str] = []

@@ -75,7 +75,7 @@ def api(client: FakeDataApi, clock: Clock | None = None, seconds: float = 60) ->
 
 
 def test_a_query_speaks_as_the_admin_and_returns_all_pages() -> None:
-    pages = [
+    pages: list[dict[str, Any]] = [
         {"Records": [[{"longValue": 1}, {"stringValue": "a"}]], "NextToken": "more"},
         {"Records": [[{"longValue": 0}, {"isNull": True}]]},
     ]

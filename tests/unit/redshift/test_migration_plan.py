@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.redshift import ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import LedgerMismatchError
 from ansible_collections.concert.platform.plugins.module_utils.redshift.ledger import Entry
 from ansible_collections.concert.platform.plugins.module_utils.redshift.plan import describe, pending
 
-sys.path.insert(0, str(Path(__file__).parent))
-from redshift_fakes import migration
+from tests.unit.redshift.redshift_fakes import migration
 
 FILES = [migration(1), migration(2, "A", "B", skip_when="Q"), migration(3, transactional=False)]
 

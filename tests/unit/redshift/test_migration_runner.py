@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.redshift import ledger
@@ -20,8 +18,7 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.runner i
     Run,
 )
 
-sys.path.insert(0, str(Path(__file__).parent))
-from redshift_fakes import FakeDatabase, migration
+from tests.unit.redshift.redshift_fakes import FakeDatabase, migration
 
 FIRST, SECOND = migration(1, "A", "B"), migration(2, "C")
 
