@@ -6,7 +6,7 @@ Every wait has a deadline on an injected clock; AWS is reached through a gateway
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from . import guards
@@ -35,13 +35,14 @@ from .model import (
     Event,
     Failure,
     PropertyChange,
+    Resource,
     Stack,
     StackStatus,
     TemplateLocation,
 )
 from .parameters import Parameters, fit, masked
 from .plan import Plan, from_change_set, from_templates, mapping_changes, output_changes, template_resolver
-from .recovery import Step, data_survivors, next_step, way_out
+from .recovery import Step, data_survivors, kept, next_step, way_out
 from .resolve import Resolver, import_names
 from .secrets import Scrubber
 from .settings import Desired, Result
@@ -76,12 +77,16 @@ class Pace:
 
 @dataclass(frozen=True)
 class _Situation:
-    """What a look told: the stack (None: new), both templates, the parameters that fit."""
+    """What a look told: the stack (None: new), both templates, the parameters that fit.
+
+    `found`: what holds the name of a new stack already: a placeholder in REVIEW_IN_PROGRESS, or a failed creation.
+    """
 
     desired: Desired
     template: Template
     parameters: Parameters
     stack: Stack | None
+    found: StackStatus | None
     old: Template | None
     old_text: str | None
 
@@ -119,8 +124,8 @@ class Engine:
         if desired.template is not None:
             # Before anything else can fail, so that no failure shows a secret.
             self._keep_secret(desired.template, desired)
-        stack = self._recover(desired, deadline, check=check)
-        situation = self._look(desired, stack)
+        stack, found = self._recover(desired, deadline, check=check)
+        situation = self._look(desired, stack, found)
         settings = self._settings(situation)
         if _nothing_to_do(situation):
             result = self._finish(situation, Plan(work=False, settings=settings), deadline, check=check)
@@ -134,12 +139,15 @@ class Engine:
         given = (text_of(desired.parameters.get(name)) for name in template.no_echo)
         self.scrub = Scrubber([*given, *further])
 
-    def _recover(self, desired: Desired, deadline: float, *, check: bool) -> Stack | None:
-        """The stack, in a status that can be planned from; None where a new one is to be created."""
+    def _recover(self, desired: Desired, deadline: float, *, check: bool) -> tuple[Stack | None, StackStatus | None]:
+        """The stack, in a status that can be planned from; None where a new one is to be created.
+
+        And the status of what still holds the new one's name.
+        """
         stack = self._aws.describe(desired.name)
         while stack is not None:
             survivors = (
-                data_survivors(self._aws.resources(stack.stack_id))
+                data_survivors(self._aws.resources(stack.stack_id), self._aws.events(stack.stack_id))
                 if stack.status is StackStatus.ROLLBACK_COMPLETE
                 else ()
             )
@@ -154,14 +162,15 @@ class Engine:
                         f"{desired.label} its creation failed before: deleting the empty stack, then creating it"
                     )
                     self._delete(stack, desired, deadline)
-                return None
+                    return None, None
+                return None, stack.status
             elif step is Step.CREATE:
                 if stack.status is StackStatus.REVIEW_IN_PROGRESS and not check:
                     self._remove_leftovers(stack)
-                return None
+                return None, stack.status
             else:
-                return stack
-        return None
+                return stack, None
+        return None, None
 
     def _adopt(self, stack: Stack, desired: Desired, deadline: float) -> Stack | None:
         self._report(f"{desired.label} {stack.status} by an earlier run: waiting for it")
@@ -174,7 +183,7 @@ class Engine:
             if found.name.startswith(CHANGE_SET_PREFIX):
                 self._aws.delete_change_set(stack.name, found.name)
 
-    def _look(self, desired: Desired, stack: Stack | None) -> _Situation:
+    def _look(self, desired: Desired, stack: Stack | None, found: StackStatus | None) -> _Situation:
         old_text = self._aws.template_text(stack.stack_id) if stack else None
         template = desired.template
         if template is None:
@@ -193,7 +202,7 @@ class Engine:
             stack=desired.name,
         )
         self._keep_secret(template, desired, parameters.secrets)
-        return _Situation(desired, template, parameters, stack, old, old_text)
+        return _Situation(desired, template, parameters, stack, found, old, old_text)
 
     def _settings(self, situation: _Situation) -> tuple[PropertyChange, ...]:
         """What is set beside a change set and differs."""
@@ -222,6 +231,13 @@ class Engine:
         if missing:
             return self._plan_from_template(
                 situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet"
+            )
+        if situation.found is StackStatus.ROLLBACK_COMPLETE:
+            # Only in check mode is it still there, and AWS plans nothing for a stack in this status.
+            return self._plan_from_template(
+                situation,
+                settings,
+                "planned from the template: a failed creation, in which nothing is alive, is deleted first",
             )
         name = f"{CHANGE_SET_PREFIX}{self._run_id}"
         temporary: str | None = None
@@ -360,7 +376,7 @@ class Engine:
         """Remove a change set that is not executed, and the placeholder stack that only it brought about."""
         desired = situation.desired
         self._aws.delete_change_set(desired.name, name)
-        if situation.stack is not None:
+        if situation.stack is not None or situation.found is not None:
             return
         stack = self._aws.describe(desired.name)
         if stack is None or stack.status is not StackStatus.REVIEW_IN_PROGRESS:
@@ -457,6 +473,11 @@ class Engine:
             try:
                 fresh = [event for event in self._aws.events(stack_id, frozenset(known)) if event.event_id not in known]
                 lost_at = None
+            except RejectedError as error:
+                # A deleted stack's history may be gone as soon as the stack is.
+                if "does not exist" not in str(error) or self._aws.describe(stack_id) is not None:
+                    raise
+                return StackStatus.DELETE_COMPLETE, of_operation(tuple(known.values()), token)
             except ConnectionLostError:
                 lost_at = self._clock.now() if lost_at is None else lost_at
                 if self._clock.now() - lost_at >= _PATIENCE:
@@ -477,7 +498,9 @@ class Engine:
         self, template: Template | None, desired: Desired, status: StackStatus, events: tuple[Event, ...]
     ) -> OperationFailedError:
         failure = first_cause(events, lambda nested_id: self._aws.events(nested_id))
-        return OperationFailedError(explain(desired.name, failure, template, status), failure, timeline(events))
+        return OperationFailedError(
+            explain(desired.name, failure, template, status, kept(events)), failure, timeline(events)
+        )
 
     # absent
 
@@ -587,12 +610,20 @@ class Engine:
         )
 
 
-def explain(stack: str, failure: Failure | None, template: Template | None, status: StackStatus) -> str:
+def explain(
+    stack: str,
+    failure: Failure | None,
+    template: Template | None,
+    status: StackStatus,
+    survivors: Sequence[Resource] = (),
+) -> str:
     """Why an operation failed: first line the cause and what to do, second line the status the stack is in."""
     after = {
         StackStatus.ROLLBACK_COMPLETE: "what it had created is gone; the next run creates it anew",
         StackStatus.UPDATE_ROLLBACK_COMPLETE: "it is as it was before",
     }.get(status, "see its events")
+    if survivors:
+        after = f"kept: {', '.join(f'{found.logical_id} ({found.physical_id})' for found in survivors)}"
     tail = f"\nThe stack is in status {status}: {after}."
     if failure is None:
         return f"{stack}: the operation ended in {status}, and AWS gave no reason. See the stack's events.{tail}"

@@ -21,7 +21,7 @@ class Clock(Protocol):
 class Reporter(Protocol):
     """Takes the lines that a person sees while the engine waits."""
 
-    def __call__(self, line: str) -> None:
+    def __call__(self, line: str, /) -> None:
         """Show one line."""
 
 

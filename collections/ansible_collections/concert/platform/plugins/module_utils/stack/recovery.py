@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from .model import Resource, StackStatus
+from .model import Event, Resource, StackStatus
 from .template import STATEFUL_TYPES
 
 
@@ -94,6 +94,20 @@ def way_out(name: str, status: StackStatus, survivors: Sequence[Resource] = ()) 
     return f"{name} is in status {status}. " + _WAY_OUT[status].format(name=name, survivors=alive)
 
 
-def data_survivors(resources: Sequence[Resource]) -> tuple[Resource, ...]:
-    """Those of a stack's resources that are alive and hold data."""
-    return tuple(resource for resource in resources if resource.alive and resource.resource_type in STATEFUL_TYPES)
+def data_survivors(resources: Sequence[Resource], events: Sequence[Event]) -> tuple[Resource, ...]:
+    """Those of a stack's resources that are alive and hold data. `events`: its last operation's, oldest first.
+
+    The events count too: they tell of what a rollback skipped even where the list of resources no longer does.
+    """
+    found = {resource.logical_id: resource for resource in (*kept(events), *resources)}
+    return tuple(resource for resource in found.values() if resource.alive and resource.resource_type in STATEFUL_TYPES)
+
+
+def kept(events: Sequence[Event]) -> tuple[Resource, ...]:
+    """What an operation, by its events, left alive outside the stack's care."""
+    last = {event.logical_id: event for event in events if not event.about_stack}
+    return tuple(
+        Resource(event.logical_id, event.physical_id, event.resource_type, event.status)
+        for event in last.values()
+        if event.status == "DELETE_SKIPPED"
+    )
