@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -59,27 +60,67 @@ class PostgresError(Exception):
 
 
 class Postgres:
-    """Handle on the one PostgreSQL server of this process. Safe to use from several threads."""
+    """All PostgreSQL servers of this process: one for each namespace, so that names in them never collide.
+
+    One more can be started ahead of need; the first namespace takes it. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._servers: dict[str, Server] = {}
+        self._spare: Server | None = None
+
+    def ensure_started(self) -> None:
+        """Have a server running for the next namespace."""
+        with self._lock:
+            self._spare = self._spare or Server()
+        self._spare.ensure_started()
+
+    def server(self, namespace_id: str) -> Server:
+        """The server of a namespace, started or not."""
+        with self._lock:
+            if namespace_id not in self._servers:
+                self._servers[namespace_id] = self._spare or Server()
+                self._spare = None
+            return self._servers[namespace_id]
+
+    def start_in_background(self, namespace_id: str) -> None:
+        """Begin to start a namespace's server, without waiting: long before its first statement."""
+        _in_background(self.server(namespace_id).ensure_started)
+
+    def remove_in_background(self, namespace_id: str) -> None:
+        """End a namespace's server and remove its data, without waiting."""
+        with self._lock:
+            server = self._servers.pop(namespace_id, None)
+        if server is not None:
+            _in_background(server.stop)
+
+    def stop(self) -> None:
+        """End all servers and remove their data."""
+        with self._lock:
+            servers = [*self._servers.values(), *([self._spare] if self._spare else [])]
+            self._servers, self._spare = {}, None
+        for server in servers:
+            server.stop()
+
+
+def _in_background(call: Callable[[], object]) -> None:
+    threading.Thread(target=call, name="postgres", daemon=True).start()
+
+
+class Server:
+    """One PostgreSQL server. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._directory: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
-        self._background: threading.Thread | None = None
 
     def dsn(self, database: str, user: str = SUPERUSER) -> str:
         """A connection string for `database`; starts the server if need be (about two seconds, once)."""
         return psycopg.conninfo.make_conninfo(
             host=str(self.ensure_started()), dbname=database, user=user, connect_timeout=10
         )
-
-    def start_in_background(self) -> None:
-        """Begin to start, without waiting: called when a namespace appears, long before its first statement."""
-        with self._lock:
-            if self._keeper is not None or (self._background is not None and self._background.is_alive()):
-                return
-            self._background = threading.Thread(target=self.ensure_started, name="postgres-start", daemon=True)
-            self._background.start()
 
     def ensure_started(self) -> Path:
         """The directory of the server's socket, once the server accepts connections."""

@@ -22,7 +22,16 @@ from local_aws.state import HEALTH_PATH, INSTANCE_PATH, WAREHOUSE_PATH, Server, 
 # Installed in this order, before the server accepts requests. Each is a module with `install(context)`.
 # Order: cloudformation, apigateway, lambda_runtime, event_sources, logs, metrics, events, sns, iam, then the services
 # that do not exist without us.
-ADDITIONS: tuple[str, ...] = ("faults", "cloudformation", "apigateway", "lambda_runtime", "logs", "metrics")
+ADDITIONS: tuple[str, ...] = (
+    "faults",
+    "cloudformation",
+    "apigateway",
+    "lambda_runtime",
+    "logs",
+    "metrics",
+    "redshift_serverless",
+    "redshift_data",
+)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
