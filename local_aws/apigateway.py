@@ -603,10 +603,16 @@ def _mock(request: Request, integration: Mapping[str, Any]) -> Answer:
 
 
 def substitute(template: str, context: Mapping[str, str], missing: str) -> str:
-    """`template` with its `$context` variables replaced, those without a value by `missing`."""
+    """`template` with its `$context` variables replaced, those without a value by `missing`.
+
+    A value is escaped as the inside of a JSON string: AWS answers `"[… properties ([\\"message\\"])]"` where a template
+    puts the violation between quotes. `messageString` brings its own quotes.
+    """
 
     def value(match: re.Match[str]) -> str:
-        return context.get((match[1] or match[2]).removeprefix("context."), missing)
+        name = (match[1] or match[2]).removeprefix("context.")
+        found = context.get(name, missing)
+        return found if name == "error.messageString" else json.dumps(found, ensure_ascii=False)[1:-1]
 
     return _VARIABLE.sub(value, template)
 
