@@ -120,7 +120,12 @@ class Faults:
 
     def concerns(self, resource_type: str) -> bool:
         """Whether a rule may delay this type, which must then not run on the server's event loop."""
-        return any(rule.get("type") in (resource_type, "*") and rule.get("delay_seconds") for rule in self.rules())
+        try:
+            rules = self.rules()
+        except ValueError:
+            # The operation that follows reads the file again and fails with the reason.
+            return False
+        return any(rule.get("type") in (resource_type, "*") and rule.get("delay_seconds") for rule in rules)
 
     def take(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The first rule that matches and is not used up, counted as used once more."""
@@ -221,7 +226,10 @@ def _wrap_resources(faults: Faults) -> None:
 def _wrap_actions(faults: Faults) -> None:
     def wrapped(name: str, handler: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
         def handle(params: dict[str, Any]) -> Any:
-            rule = faults.take(lambda candidate: candidate.get("api") == name)
+            try:
+                rule = faults.take(lambda candidate: candidate.get("api") == name)
+            except ValueError as error:
+                return helpers._error("InvalidFaults", str(error))
             if rule is None:
                 return handler(params)
             code, message = rule.get("code", "Throttling"), rule.get("error", "Rate exceeded")

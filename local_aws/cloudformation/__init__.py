@@ -24,6 +24,7 @@ MODULES = (
     "lambda_functions",
     "api_stages",
     "iam_roles",
+    "stack_tags",
     "replacement",
     "conditions",
     "references",

@@ -26,6 +26,7 @@ RELIES_ON = (
     "ministack.services.cloudformation.helpers:_error",
     "ministack.services.cloudformation.helpers:_p",
     "ministack.services.cloudformation.stacks:_stack_region_context",
+    "ministack.services.cloudformation.stacks:_stack_tags_changed",
 )
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."

@@ -23,6 +23,7 @@ RELIES_ON = (
     "ministack.services.ec2:_allocate_address",
     "ministack.services.ec2:_create_nat_gateway",
     "ministack.services.ec2:_describe_addresses",
+    "ministack.services.ec2:_error",
     "ministack.services.ec2:_nat_gateways",
     "ministack.services.ec2:_parse_filters",
     "ministack.services.ec2:_parse_member_list",

@@ -18,6 +18,7 @@ RELIES_ON = (
     "ministack.services.kinesis:_streams",
     "ministack.services.kinesis:_build_shards",
     "ministack.services.kinesis:_max_shard_index",
+    "ministack.services.kinesis:_partition_key_to_hash",
 )
 
 _TYPE = "AWS::Kinesis::Stream"

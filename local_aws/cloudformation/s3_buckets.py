@@ -29,6 +29,7 @@ RELIES_ON = (
     "ministack.services.s3:_put_bucket_lifecycle",
     "ministack.services.s3:_put_bucket_logging",
     "ministack.services.s3:_put_bucket_ownership_controls",
+    "ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS",
     "ministack.services.cloudformation.provisioners:_reconcile_tag_map",
 )
 

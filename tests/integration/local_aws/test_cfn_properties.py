@@ -474,7 +474,8 @@ CASES = {
                 "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
             },
             "clean": {
-                "Filter": {"And": {"Prefix": "tmp/", "Tags": [{"Key": "a", "Value": "b"}]}},
+                # S3 echoes the size inside And, 0 when unset.
+                "Filter": {"And": {"Prefix": "tmp/", "Tags": [{"Key": "a", "Value": "b"}], "ObjectSizeGreaterThan": 0}},
                 "Expiration": {"Days": 7},
             },
         },

@@ -1,0 +1,106 @@
+"""Faults bring stacks into the statuses that a test needs, and only then."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.conftest import EmbeddedAws
+from tests.integration.local_aws.cfn_stacks import Client, Stack, template
+from tests.integration.local_aws.test_cfn_change_sets import queue, refused
+
+Faults = Callable[[list[dict[str, Any]]], None]
+
+
+@pytest.fixture
+def stack(client: Client) -> Stack:
+    return Stack(client)
+
+
+@pytest.fixture
+def faults(embedded_aws: EmbeddedAws) -> Iterator[Faults]:
+    """Write the rules that the running server reads."""
+    path = embedded_aws.state.directory / "faults.json"
+
+    def write(rules: list[dict[str, Any]]) -> None:
+        path.write_text(json.dumps(rules), encoding="utf-8")
+
+    yield write
+    path.unlink(missing_ok=True)
+
+
+def test_a_creation_fails_with_the_reason_given(stack: Stack, faults: Faults) -> None:
+    rule = {
+        "type": "AWS::SQS::Queue",
+        "operation": "create",
+        "stack": stack.name,
+        "logical_id": "B",
+        "error": "no room",
+    }
+    faults([rule])
+    assert stack.create(template({"A": queue(), "B": queue()})) == "ROLLBACK_COMPLETE"
+    assert stack.reasons() == ["no room"]
+
+
+def test_a_failed_rollback_is_reached_and_left(stack: Stack, faults: Faults) -> None:
+    def body(delay: int) -> dict[str, Any]:
+        late = {"Type": "AWS::SNS::Topic", "DependsOn": "Queue", "Properties": {"DisplayName": f"d{delay}"}}
+        return template({"Queue": queue(DelaySeconds=delay), "Topic": late})
+
+    stack.create(body(1))
+    fails = {"type": "AWS::SNS::Topic", "operation": "update", "stack": stack.name, "error": "not now"}
+    blocks = {
+        "type": "AWS::SQS::Queue",
+        "operation": "update",
+        "stack": stack.name,
+        "property": {"DelaySeconds": 1},
+        "error": "held",
+    }
+    faults([fails, blocks])
+    assert stack.update(body(2)) == "UPDATE_ROLLBACK_FAILED"
+    faults([])
+    stack.cloudformation.continue_update_rollback(StackName=stack.name)
+    assert stack.settle() == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_deletion_fails_as_often_as_told(stack: Stack, faults: Faults) -> None:
+    stack.create(template({"A": queue()}))
+    faults([{"type": "*", "operation": "delete", "stack": stack.name, "error": "in use", "times": 1}])
+    assert stack.delete() == "DELETE_FAILED"
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_while_a_resource_waits_the_server_answers_and_refuses(stack: Stack, faults: Faults) -> None:
+    faults([{"type": "AWS::SQS::Queue", "operation": "create", "stack": stack.name, "delay_seconds": 0.6}])
+    body = template({"A": queue()})
+    stack.cloudformation.create_stack(StackName=stack.name, TemplateBody=json.dumps(body))
+    started = time.monotonic()
+    assert stack.describe()["StackStatus"] == "CREATE_IN_PROGRESS"
+    assert time.monotonic() - started < 0.5
+    last = stack.events()[-1]
+    assert (last["LogicalResourceId"], last["ResourceStatus"]) == ("A", "CREATE_IN_PROGRESS")
+    code, message = refused(stack.update, body)
+    assert (code, message.endswith("is in CREATE_IN_PROGRESS state and can not be updated.")) == (
+        "ValidationError",
+        True,
+    )
+    assert refused(stack.cloudformation.delete_stack, StackName=stack.name)[0] == "ValidationError"
+    assert stack.settle() == "CREATE_COMPLETE"
+
+
+def test_an_api_call_is_throttled(stack: Stack, faults: Faults) -> None:
+    # The client tries a throttled call once more.
+    faults([{"api": "ListExports", "times": 2}])
+    assert refused(stack.cloudformation.list_exports) == ("Throttling", "Rate exceeded")
+    assert "Exports" in stack.cloudformation.list_exports()
+
+
+def test_a_misspelt_rule_is_no_silence(stack: Stack, faults: Faults) -> None:
+    faults([{"type": "AWS::SQS::Queue", "opperation": "create"}])
+    with pytest.raises(ClientError):
+        stack.cloudformation.list_exports()
