@@ -130,7 +130,7 @@ def install(context: Context) -> None:
     def lookup(reference: str) -> tuple[Any, Any, str]:
         """Keep the alias that a caller names: the function sees it, and its asynchronous settings hang on it."""
         record, config, name = ministack_lookup(reference)
-        qualifier = _qualifier(reference)
+        qualifier = qualifier_of(reference)
         if config is not None and qualifier:
             config = {**config, "FunctionArn": f"{lambda_svc._func_arn(name)}:{qualifier}"}
         return record, config, name
@@ -161,7 +161,7 @@ def _is_python(config: Mapping[str, Any]) -> bool:
     return str(config.get("Runtime", "")).startswith("python") and config.get("PackageType", "Zip") == "Zip"
 
 
-def _qualifier(reference: str) -> str:
+def qualifier_of(reference: str) -> str:
     """The alias or version in a function reference, or an empty string."""
     name = reference.split(":function:")[-1] if reference.startswith("arn:") else reference
     return name.partition(":")[2]
@@ -563,7 +563,7 @@ def _count(config: Mapping[str, Any], *, failed: bool, duration_ms: float) -> No
     """Record an invocation under the function's name and, if it was invoked through one, under its alias."""
     name = config["FunctionName"]
     dimensions = [{"FunctionName": name}]
-    qualifier = _qualifier(config.get("FunctionArn", ""))
+    qualifier = qualifier_of(config.get("FunctionArn", ""))
     if qualifier:
         dimensions.append({"FunctionName": name, "Resource": f"{name}:{qualifier}"})
     for names in dimensions:

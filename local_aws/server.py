@@ -27,10 +27,13 @@ ADDITIONS: tuple[str, ...] = (
     "cloudformation",
     "apigateway",
     "lambda_runtime",
+    "lambda_async",
+    "event_sources",
     "logs",
     "metrics",
     "redshift_serverless",
     "redshift_data",
+    "xray",
 )
 
 Message = dict[str, Any]

@@ -298,7 +298,11 @@ def test_a_templates_subscription_on_a_missing_group_fails(client: Callable[...,
     resource = {"Type": "AWS::Logs::SubscriptionFilter", "Properties": properties}
     cloudformation = client("cloudformation")
     cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Filter": resource}}))
-    stacks = lambda: cloudformation.describe_stacks(StackName=stack)["Stacks"]  # noqa: E731
-    eventually(lambda: stacks()[0]["StackStatus"] == "ROLLBACK_COMPLETE")
+
+    def rolled_back() -> bool:
+        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        return bool(described["StackStatus"] == "ROLLBACK_COMPLETE")
+
+    eventually(rolled_back)
     groups = client("logs").describe_log_groups(logGroupNamePrefix="/not/there")["logGroups"]
     assert groups == []
