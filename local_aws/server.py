@@ -24,6 +24,7 @@ from local_aws.state import HEALTH_PATH, INSTANCE_PATH, WAREHOUSE_PATH, Server, 
 # that do not exist without us.
 ADDITIONS: tuple[str, ...] = (
     "faults",
+    "transport",
     "cloudformation",
     "apigateway",
     "lambda_runtime",

@@ -75,14 +75,15 @@ def grant(parts: Sequence[Token]) -> Tokens:
         raise Refused(f"syntax error: {verb.upper()} names no grantee")
     granted, grantees = list(parts[:separator]), list(parts[separator + 1 :])
     on = next((i for i, word in enumerate(words[start:separator], start) if word == "on"), None)
+    scope_end = separator if on is None else on
+    if "for" in words[start:scope_end] and words[start + 1 : start + 3] != ["option", "for"]:
+        raise Refused("scoped permissions (GRANT ... FOR ... IN) are not supported by the embedded Redshift")
     if on is None:
         if words[start] != "role" and words[start : start + 3] != ["admin", "option", "for"]:
             raise Refused(
                 "system permissions are not supported by the embedded Redshift; only roles can be granted to roles"
             )
         granted = [*granted[:start], *_without_kinds(granted[start:])]
-    elif "for" in words[start:on] and words[start : start + 3] != ["grant", "option", "for"]:
-        raise Refused("scoped permissions (GRANT ... FOR ... IN) are not supported by the embedded Redshift")
     return [_identifier(token) for token in [*granted, parts[separator], *_without_kinds(grantees)]]
 
 
