@@ -32,6 +32,9 @@ LAYERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 HOME_REGION: Final = "us-east-1"
 
+# The one in C, ten times as fast, where PyYAML was built with it.
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 Body = dict[str, Any]
 
 
@@ -71,10 +74,10 @@ class Templates:
 
     def with_change(self, name: str, change: Callable[[Body], object]) -> Templates:
         """A copy in which `change` has altered the body of template `name`; its text is written from that body."""
-        bodies = copy.deepcopy(dict(self.bodies))
-        change(bodies[name])
-        text = yaml.dump(bodies[name], sort_keys=False, width=120)
-        return Templates(bodies, {**self.texts, name: text})
+        body = copy.deepcopy(self.bodies[name])
+        change(body)
+        text = yaml.dump(body, Dumper=_DUMPER, sort_keys=False, width=120)
+        return Templates({**self.bodies, name: body}, {**self.texts, name: text})
 
 
 @dataclass(frozen=True)
