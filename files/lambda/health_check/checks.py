@@ -31,7 +31,10 @@ def conversations_state(dynamodb: Any, table: str, logger: Logger) -> str:
     except (ClientError, BotoCoreError) as error:
         logger.warning("The conversations table does not answer", cause=str(error))
         return UNREACHABLE
-    return REACHABLE if status in {"ACTIVE", "UPDATING"} else UNREACHABLE
+    if status not in {"ACTIVE", "UPDATING"}:
+        logger.warning("The conversations table is not active", cause=status)
+        return UNREACHABLE
+    return REACHABLE
 
 
 def read_release(ssm: Any, parameter: str, logger: Logger) -> tuple[str | None, str]:
