@@ -48,8 +48,8 @@ def test_files_and_ledger_that_disagree_are_refused(applied: list[Entry], parts:
 
 def test_the_description_shows_every_statement_with_its_condition() -> None:
     assert describe(FILES[1:]) == (
-        "-- 0002_m2.sql (2 statements, one transaction)\nA;\n-- unless a row is found by: Q\nB;\n"
-        "-- 0003_m3.sql (1 statements, no transaction)\nSTATEMENT 3;\n"
+        "-- 0002_m2.sql (statements: 2, one transaction)\nA;\n-- unless a row is found by: Q\nB;\n"
+        "-- 0003_m3.sql (statements: 1, no transaction)\nSTATEMENT 3;\n"
     )
 
 

@@ -47,7 +47,7 @@ def describe(migrations: Sequence[Migration]) -> str:
     parts = []
     for migration in migrations:
         mode = "one transaction" if migration.transactional else "no transaction"
-        parts.append(f"-- {migration.file_name} ({len(migration.steps)} statements, {mode})\n")
+        parts.append(f"-- {migration.file_name} (statements: {len(migration.steps)}, {mode})\n")
         for step in migration.steps:
             condition = f"-- unless a row is found by: {step.skip_when}\n" if step.skip_when else ""
             parts.append(f"{condition}{step.sql};\n")

@@ -95,7 +95,7 @@ class Migrator:
         try:
             for number, migration in enumerate(todo, start=1):
                 place = f"{number}/{len(todo)} {migration.file_name}"
-                self._report(f"{place}: {len(migration.steps)} statements")
+                self._report(place)
                 started = self._clock()
                 if self._apply_one(migration, migrations):
                     durations[migration.version] = round((self._clock() - started) * 1000)

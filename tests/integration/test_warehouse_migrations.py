@@ -1,0 +1,214 @@
+"""Migrations on the embedded AWS: check, run, run again; and everything that can go wrong in between."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule
+from ansible_collections.concert.platform.plugins.module_utils import connection
+from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import StatementFailedError
+from botocore.config import Config
+
+from tests.integration.warehouse_actions import TestWarehouse, run_action
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "files" / "redshift" / "migrations"
+FILES = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
+NUMBERS = list(range(1, len(FILES) + 1))
+
+
+@pytest.fixture(scope="module")
+def namespace(client: Callable[..., Any], embedded_aws: Any) -> TestWarehouse:
+    """A warehouse whose database `concerts` takes the real migrations."""
+    return TestWarehouse.create(client, embedded_aws.endpoint_url, "migrations-test")
+
+
+@pytest.fixture
+def warehouse(namespace: TestWarehouse) -> TestWarehouse:
+    """An empty database of its own for each test."""
+    return namespace.with_database(f"db_{uuid.uuid4().hex}")
+
+
+def migrate(warehouse: TestWarehouse, directory: Path, *, check: bool = False, **options: Any) -> dict[str, Any]:
+    placeholders = {"environment": "development", "name_suffix": ""}
+    return run_action(
+        ActionModule,
+        {**warehouse.options, "directory": str(directory), "placeholders": placeholders, **options},
+        check=check,
+    )
+
+
+def write(directory: Path, *texts: str) -> Path:
+    """A directory of migrations 0001, 0002, …"""
+    for number, text in enumerate(texts, start=1):
+        (directory / f"{number:04d}_m{number}.sql").write_text(text)
+    return directory
+
+
+def test_check_run_and_run_again(namespace: TestWarehouse) -> None:
+    planned = migrate(namespace, MIGRATIONS, check=True)
+    assert (planned["changed"], planned["pending"], planned["applied"]) == (True, FILES, [])
+    assert "CREATE TABLE concert_dw.artists" in planned["diff"]["after"]
+    with pytest.raises(StatementFailedError, match="does not exist"):
+        namespace.ledger()
+
+    done = migrate(namespace, MIGRATIONS)
+    assert (done.get("msg"), done["changed"], done["applied"]) == (None, True, FILES)
+    assert namespace.ledger() == NUMBERS
+    rows = namespace.query("SELECT executed_by, duration_ms FROM concert_meta.schema_migrations")
+    assert all("@" in who and milliseconds >= 0 for who, milliseconds in rows)
+
+    for check in (True, False):
+        again = migrate(namespace, MIGRATIONS, check=check)
+        assert (again["changed"], again["applied"], again["pending"]) == (False, [], [])
+        assert "diff" not in again
+    assert namespace.ledger() == NUMBERS
+
+
+def test_an_edited_applied_file_is_refused_and_nothing_runs(namespace: TestWarehouse, tmp_path: Path) -> None:
+    migrate(namespace, MIGRATIONS)
+    edited = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    (edited / FILES[1]).write_text((edited / FILES[1]).read_text() + "\n-- a word more\n")
+    (edited / f"{len(FILES) + 1:04d}_next.sql").write_text("CREATE TABLE public.never (a INTEGER);")
+    for check in (True, False):
+        refused = migrate(namespace, edited, check=check)
+        assert refused["failed"]
+        assert f"{FILES[1]} was edited after it was applied" in refused["msg"]
+    assert namespace.ledger() == NUMBERS
+    assert namespace.query("SELECT COUNT(*) FROM pg_tables WHERE tablename = 'never'") == [[0]]
+
+
+def test_two_files_with_one_number_and_a_gap_are_refused_by_name(namespace: TestWarehouse, tmp_path: Path) -> None:
+    write(tmp_path, "SELECT 1;", "SELECT 2;")
+    (tmp_path / "0002_twin.sql").write_text("SELECT 2;")
+    twins = migrate(namespace, tmp_path)
+    assert twins["failed"]
+    assert "0002_m2.sql and 0002_twin.sql" in twins["msg"]
+    (tmp_path / "0002_twin.sql").rename(tmp_path / "0004_twin.sql")
+    gap = migrate(namespace, tmp_path)
+    assert gap["failed"]
+    assert "0002_m2.sql is followed by 0004_twin.sql" in gap["msg"]
+
+
+def test_a_failure_undoes_its_file_only_and_the_next_run_goes_on(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "CREATE TABLE public.first (a INTEGER);",
+        "CREATE TABLE public.second (a INTEGER);\n\nINSERT INTO public.second (a)\nVALUES ('not a number');\nSELECT 1;",
+        "CREATE TABLE public.third (a INTEGER);",
+    )
+    failed = migrate(warehouse, tmp_path)
+    assert failed["failed"]
+    assert "0002_m2.sql statement 2 (line 3) failed:" in failed["msg"]
+    assert "not a number" in failed["msg"]
+    assert "\n" not in failed["msg"]
+    assert warehouse.ledger() == [1]
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+    assert warehouse.query(tables) == [["first"]]
+
+    # The same request within the Data API's memory of tokens: it has to run, not to repeat the old failure.
+    assert migrate(warehouse, tmp_path)["failed"]
+    (tmp_path / "0002_m2.sql").write_text("CREATE TABLE public.second (a INTEGER);")
+    assert migrate(warehouse, tmp_path)["applied"] == ["0002_m2.sql", "0003_m3.sql"]
+    assert warehouse.query(tables) == [["first"], ["second"], ["third"]]
+    assert warehouse.ledger() == [1, 2, 3]
+
+
+def test_the_same_files_run_again_after_what_made_them_fail_is_gone(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(tmp_path, "CREATE TABLE public.in_the_way (a INTEGER);")
+    warehouse.query("CREATE TABLE public.in_the_way (b INTEGER)")
+    assert "already exists" in migrate(warehouse, tmp_path)["msg"]
+    warehouse.query("DROP TABLE public.in_the_way")
+    assert migrate(warehouse, tmp_path)["applied"] == ["0001_m1.sql"]
+
+
+def test_two_runs_at_once_apply_each_file_once(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    texts = [f"CREATE TABLE public.t{number} (a INTEGER);" for number in range(1, 6)]
+    # Without the lock and the check, each run would add its row.
+    texts.append("INSERT INTO public.t1 (a) SELECT COUNT(*) FROM public.t1;")
+    write(tmp_path, *texts)
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: migrate(warehouse, tmp_path), range(3)))
+    assert [result.get("msg") for result in results] == [None, None, None]
+    assert sorted(name for result in results for name in result["applied"]) == [
+        f"{n:04d}_m{n}.sql" for n in range(1, 7)
+    ]
+    assert warehouse.ledger() == [1, 2, 3, 4, 5, 6]
+    assert warehouse.query("SELECT COUNT(*) FROM public.t1") == [[1]]
+
+
+def test_a_run_waits_for_the_lock_of_another_until_its_deadline(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(tmp_path, "CREATE TABLE public.first (a INTEGER);")
+    migrate(warehouse, tmp_path)
+    write(tmp_path, "CREATE TABLE public.first (a INTEGER);", "CREATE TABLE public.second (a INTEGER);")
+    holding = warehouse.client("redshift-data").batch_execute_statement(
+        Sqls=["LOCK TABLE concert_meta.schema_migrations", "SELECT pg_sleep(6)"],
+        WorkgroupName=warehouse.workgroup,
+        Database=warehouse.database,
+        SecretArn=warehouse.client("redshift-serverless").get_namespace(namespaceName=warehouse.namespace)["namespace"][
+            "adminPasswordSecretArn"
+        ],
+    )
+    wait_until_started(warehouse, holding["Id"])
+    late = migrate(warehouse, tmp_path, timeout=2)
+    assert late["failed"]
+    assert "after 2 s and was asked to stop" in late["msg"]
+    warehouse.client("redshift-data").cancel_statement(Id=holding["Id"])
+    assert migrate(warehouse, tmp_path)["applied"] == ["0002_m2.sql"]
+
+
+def wait_until_started(warehouse: TestWarehouse, statement_id: str) -> None:
+    describe = warehouse.client("redshift-data").describe_statement
+    for _ in range(200):
+        if describe(Id=statement_id)["Status"] == "STARTED":
+            return
+    pytest.fail("the statement did not start")
+
+
+def test_a_file_without_transaction_and_a_guarded_statement(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "CREATE TABLE public.first (a INTEGER);\n"
+        "-- concert: skip-when SELECT tablename FROM pg_tables WHERE tablename = 'is_there'\n"
+        "CREATE TABLE public.is_there (a INTEGER);",
+        "-- concert: no-transaction\nVACUUM public.first;\nANALYZE public.first;",
+    )
+    warehouse.query("CREATE TABLE public.is_there (b INTEGER)")
+    assert migrate(warehouse, tmp_path)["applied"] == ["0001_m1.sql", "0002_m2.sql"]
+    assert warehouse.ledger() == [1, 2]
+
+
+def test_a_function_that_connected_first_keeps_its_user(client: Callable[..., Any], embedded_aws: Any) -> None:
+    warehouse = TestWarehouse.create(client, embedded_aws.endpoint_url, "early-user-test")
+    user = "IAMR:concert-role-chatbot-development"
+    warehouse.query(f'CREATE USER "{user}" PASSWORD DISABLE')
+    assert migrate(warehouse, MIGRATIONS)["applied"] == FILES
+
+
+def test_check_mode_before_the_warehouse_exists_lists_everything(client: Callable[..., Any], embedded_aws: Any) -> None:
+    nowhere = TestWarehouse(client, embedded_aws.endpoint_url, "no-such-namespace", "no-such-workgroup", "concerts")
+    planned = migrate(nowhere, MIGRATIONS, check=True)
+    assert (planned["changed"], planned["pending"]) == (True, FILES)
+    refused = migrate(nowhere, MIGRATIONS)
+    assert refused["failed"]
+    assert refused["msg"] == "Namespace 'no-such-namespace' does not exist. Deploy the storage layer first."
+
+
+def test_a_warehouse_that_cannot_be_reached_is_one_line(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_CONFIG", Config(retries={"max_attempts": 0}))
+    unreachable = TestWarehouse(client, "http://127.0.0.1:9", "namespace", "workgroup", "concerts")
+    failed = migrate(unreachable, MIGRATIONS)
+    assert failed["failed"]
+    assert failed["msg"].startswith("The warehouse could not be reached. Could not connect")
+    assert "\n" not in failed["msg"]
+
+
+def test_no_result_holds_a_secret(namespace: TestWarehouse) -> None:
+    assert "secretsmanager" not in str(migrate(namespace, MIGRATIONS))
