@@ -1,0 +1,196 @@
+"""Notices of objects to loading transactions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from concert_common.tables import TABLES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.functions import Context, FakeAws, event_named, logged, metrics, refused
+
+STREAM = "concert-artist-stream-development.shardId-000000000006"
+
+
+def message(message_id: str, key: str, bucket: str = "processed-bucket") -> dict[str, Any]:
+    """An SQS record that tells of this object."""
+    entry = event_named("sqs_object_created")
+    body = json.loads(entry["body"])
+    body["detail"]["bucket"]["name"] = bucket
+    body["detail"]["object"]["key"] = key
+    return {**entry, "messageId": message_id, "body": json.dumps(body)}
+
+
+def key(data_type: str, name: str = "1-2") -> str:
+    """The key of a processed object."""
+    return f"{data_type}/ingest_date=2026-11-24/{STREAM}-{name}.json.gz"
+
+
+def run(load: Callable[..., Any], *messages: dict[str, Any], seconds: float = 300) -> list[str]:
+    """Run the function; the messages it wants again."""
+    module = load("warehouse_loader", "handler").handler
+    answer = module.lambda_handler({"Records": list(messages)}, Context(seconds))
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def changed_rows(aws: FakeAws, count: int) -> None:
+    """Every transaction changes this many rows."""
+    aws.data_api.answer = lambda sql, _: [{"changed": count}] if sql.startswith("SELECT COUNT(*) AS changed") else []
+
+
+def test_one_transaction_per_data_type_loads_each_object_once(
+    load: Callable[..., Any], aws: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed_rows(aws, 7)
+    again = run(
+        load,
+        message("m1", key("artists", "1-2")),
+        message("m2", key("venues", "3-4")),
+        message("m3", key("artists", "5-6")),
+        message("m4", key("artists", "1-2")),
+    )
+    assert again == []
+    artists, venues = aws.data_api.batches
+    assert [sql.split("'")[1] for sql in artists if sql.startswith("COPY")] == [
+        f"s3://processed-bucket/{key('artists', '1-2')}",
+        f"s3://processed-bucket/{key('artists', '5-6')}",
+    ]
+    assert sum(sql.startswith("COPY") for sql in venues) == 1
+    counted = {each["DataType"]: each["RecordsLoaded"] for each in metrics(capsys.readouterr().out)}
+    assert counted == {"artists": [7.0], "venues": [7.0]}
+
+
+def test_the_transaction_locks_stages_merges_and_remembers(load: Callable[..., Any], aws: FakeAws) -> None:
+    changed_rows(aws, 1)
+    run(load, message("m1", key("ticket_sales")))
+    (sqls,) = aws.data_api.batches
+    columns = (
+        "sale_id, concert_id, customer_id, price_tier, quantity, unit_price, total_amount, purchase_timestamp,"
+        " customer_segment, created_at, updated_at"
+    )
+    assert sqls == [
+        "LOCK TABLE concert_dw.load_history",
+        "DROP TABLE IF EXISTS arrived_ticket_sales",
+        "DROP TABLE IF EXISTS latest_ticket_sales",
+        "CREATE TEMP TABLE arrived_ticket_sales (LIKE concert_dw.ticket_sales, object_key VARCHAR(1024))",
+        f"COPY arrived_ticket_sales ({columns}) FROM 's3://processed-bucket/{key('ticket_sales')}'"
+        " IAM_ROLE 'arn:aws:iam::000000000000:role/concert-role-redshift-development'"
+        " FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto'",
+        f"UPDATE arrived_ticket_sales SET object_key = '{key('ticket_sales')}' WHERE object_key IS NULL",
+        f"CREATE TEMP TABLE latest_ticket_sales AS SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER"
+        " (PARTITION BY sale_id ORDER BY updated_at DESC, object_key DESC) AS place FROM arrived_ticket_sales)"
+        " AS ranked WHERE place = 1",
+        sqls[7],
+        "SELECT COUNT(*) AS changed FROM latest_ticket_sales",
+        sqls[9],
+        "INSERT INTO concert_dw.load_history (object_key, data_type, rows_loaded, loaded_at)"
+        " SELECT object_key, 'ticket_sales', COUNT(*), GETDATE() FROM arrived_ticket_sales"
+        " WHERE object_key NOT IN (SELECT object_key FROM concert_dw.load_history) GROUP BY object_key",
+        "DROP TABLE latest_ticket_sales",
+        "DROP TABLE arrived_ticket_sales",
+    ]
+    delete, merge = sqls[7], sqls[9]
+    assert delete.startswith(
+        "DELETE FROM latest_ticket_sales USING concert_dw.ticket_sales"
+        " WHERE latest_ticket_sales.sale_id = concert_dw.ticket_sales.sale_id"
+        " AND (latest_ticket_sales.updated_at <= concert_dw.ticket_sales.updated_at OR ("
+    )
+    # A nullable column is the same also when both are null; one that cannot be null needs no such care.
+    assert (
+        "(latest_ticket_sales.customer_id = concert_dw.ticket_sales.customer_id OR"
+        " (latest_ticket_sales.customer_id IS NULL AND concert_dw.ticket_sales.customer_id IS NULL))" in delete
+    )
+    assert "latest_ticket_sales.quantity = concert_dw.ticket_sales.quantity AND" in delete
+    assert merge.startswith(
+        "MERGE INTO concert_dw.ticket_sales USING latest_ticket_sales"
+        " ON concert_dw.ticket_sales.sale_id = latest_ticket_sales.sale_id WHEN MATCHED THEN UPDATE SET concert_id ="
+    )
+    update, insert = merge.split(" WHEN NOT MATCHED THEN ")
+    assert "updated_at = latest_ticket_sales.updated_at" in update
+    assert "created_at" not in update
+    assert insert.startswith(f"INSERT ({columns}) VALUES (latest_ticket_sales.sale_id, ")
+
+
+@pytest.mark.parametrize("data_type", sorted(TABLES))
+def test_a_full_batch_of_every_type_fits_the_data_api(load: Callable[..., Any], aws: FakeAws, data_type: str) -> None:
+    changed_rows(aws, 0)
+    run(load, *(message(f"m{n}", key(data_type, f"{n}-{n}")) for n in range(25)))
+    # The fake refuses more than forty statements; three batches of at most ten objects each.
+    assert [sum(sql.startswith("COPY") for sql in sqls) for sqls in aws.data_api.batches] == [10, 10, 5]
+    assert all(len(sql.encode()) < 100_000 for sqls in aws.data_api.batches for sql in sqls)
+
+
+def test_a_canary_is_dropped(load: Callable[..., Any], aws: FakeAws) -> None:
+    assert run(load, message("m1", f"canary/{key('artists')}")) == []
+    assert aws.data_api.batches == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param("songs/ingest_date=2026-11-24/a.json.gz", id="unknown-type"),
+        pytest.param("artists/ingest_date=2026-11-24/a'; DROP TABLE x; --.json.gz", id="quote"),
+        pytest.param("artists/ingest_date=2026-11-24/a b.json.gz", id="space"),
+        pytest.param("artists/ingest_date=2026-11-24/../b.json.gz", id="way-out"),
+        pytest.param("artists/ingest_date=2026-11-24/a.json.gz\n", id="line-break"),
+        pytest.param("quarantine/artists/ingest_date=2026-11-24/a.json.gz", id="quarantined"),
+        pytest.param("artists/a.json.gz", id="no-partition"),
+    ],
+)
+def test_a_key_that_is_not_ours_reaches_no_sql_and_ends_among_the_dead_letters(
+    load: Callable[..., Any], aws: FakeAws, capsys: pytest.CaptureFixture[str], hostile: str
+) -> None:
+    changed_rows(aws, 1)
+    assert run(load, message("bad", hostile), message("good", key("artists"))) == ["bad"]
+    assert len(aws.data_api.batches) == 1
+    assert hostile not in "".join(aws.data_api.batches[0])
+    assert any(line["level"] == "ERROR" for line in logged(capsys.readouterr().out))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60), place=st.integers(0, 60))
+def test_a_key_is_either_refused_or_safe_inside_a_quoted_text(load: Callable[..., Any], text: str, place: int) -> None:
+    good = key("artists")
+    tampered = good[:place] + text + good[place:]
+    core = load("warehouse_loader").core
+    try:
+        notice = core.Notice.from_message(message("m", tampered), bucket="processed-bucket")
+    except core.NoticeError:
+        return
+    assert notice.key is None or not set(notice.key) & set("'\"\\;\n\x00 ")
+
+
+def test_another_buckets_object_and_a_foreign_message_are_refused(load: Callable[..., Any], aws: FakeAws) -> None:
+    foreign = {**event_named("sqs_object_created"), "messageId": "m2", "body": "hello"}
+    assert run(load, message("m1", key("artists"), bucket="other"), foreign) == ["m1", "m2"]
+    assert aws.data_api.batches == []
+
+
+def test_a_failed_transaction_brings_back_only_its_own_messages(
+    load: Callable[..., Any], aws: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed_rows(aws, 1)
+    real = aws.data_api.batch_execute_statement
+
+    def fail_for_venues(**arguments: Any) -> dict[str, Any]:
+        if "venues" in arguments["StatementName"]:
+            raise refused("ActiveStatementsExceededException", "BatchExecuteStatement")
+        return real(**arguments)
+
+    aws.data_api.batch_execute_statement = fail_for_venues  # type: ignore[method-assign]
+    assert run(load, message("m1", key("artists")), message("m2", key("venues"))) == ["m2"]
+    (line,) = [line for line in logged(capsys.readouterr().out) if line["level"] == "ERROR"]
+    assert (line["data_type"], line["objects"]) == ("venues", 1)
+    assert "ActiveStatementsExceeded" in line["cause"]
+
+
+def test_a_transaction_that_takes_too_long_is_cancelled_and_its_messages_come_again(
+    load: Callable[..., Any], aws: FakeAws
+) -> None:
+    aws.data_api.never_ends = True
+    assert run(load, message("m1", key("artists")), seconds=2.1) == ["m1"]
+    assert aws.data_api.cancelled == ["batch-1"]
