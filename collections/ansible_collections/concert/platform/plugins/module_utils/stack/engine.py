@@ -56,6 +56,8 @@ ALLOW_ALL = "*"
 _PROVABLE = (StackStatus.CREATE_COMPLETE, StackStatus.UPDATE_COMPLETE, StackStatus.IMPORT_COMPLETE)
 #: Seconds that the endpoint may be unreachable during a wait before the run gives up.
 _PATIENCE = 20.0
+#: Seconds after which an operation that no event tells of is looked for in the stack's own status.
+_TOKEN_SECONDS = 30.0
 #: Seconds that a placeholder stack is given to disappear.
 _PLACEHOLDER_SECONDS = 60.0
 
@@ -466,7 +468,7 @@ class Engine:
         """Wait for the operation to end, showing what happens; its final status and events."""
         known: dict[str, Event] = {}
         shown: set[str] = set()
-        pace = Pace(self._clock)
+        pace, began = Pace(self._clock), self._clock.now()
         lost_at: float | None = None
         while True:
             fresh: list[Event] = []
@@ -492,6 +494,12 @@ class Engine:
             status = settled_status(operation)
             if status is not None:
                 return status, operation
+            if not operation and now - began >= _TOKEN_SECONDS:
+                # No event tells of it by our token: the stack itself says whether anything goes on.
+                stack = self._aws.describe(stack_id)
+                if stack is None or not stack.status.in_progress:
+                    ended = stack.status if stack else StackStatus.DELETE_COMPLETE
+                    return ended, of_operation(tuple(known.values()), None)
             self._pause(pace.after(bool(news)), deadline, lambda: _still_running(desired, progress, self._clock.now()))
 
     def _failure(

@@ -115,28 +115,25 @@ def first_cause(
 
 
 def timeline(events: Sequence[Event]) -> Timeline:
-    """For each resource of one operation: when it started, how long it took, how it ended."""
-    started: dict[str, datetime] = {}
-    last: dict[str, Event] = {}
-    reasons: dict[str, str] = {}
+    """For each thing done to a resource in one operation: when it started, how long it took, how it ended.
+
+    A resource that is created and then taken back by a rollback has two entries.
+    """
+    begun: dict[str, tuple[str, datetime]] = {}
+    entries: dict[tuple[str, str], ResourceTime] = {}
     for event in events:
         if event.about_stack:
             continue
-        started.setdefault(event.logical_id, event.at)
-        last[event.logical_id] = event
-        if event.status.endswith("_FAILED") and event.reason:
-            reasons.setdefault(event.logical_id, event.reason)
-    return tuple(
-        ResourceTime(
-            logical_id,
-            last[logical_id].resource_type,
-            last[logical_id].status,
-            reasons.get(logical_id, ""),
-            begun,
-            round((last[logical_id].at - begun).total_seconds(), 3),
+        verb, _, phase = event.status.partition("_")
+        if event.logical_id not in begun or begun[event.logical_id][0] != verb:
+            begun[event.logical_id] = (verb, event.at)
+        started = begun[event.logical_id][1]
+        seconds = round((event.at - started).total_seconds(), 3)
+        reason = event.reason if phase in ("FAILED", "SKIPPED") else ""
+        entries[event.logical_id, verb] = ResourceTime(
+            event.logical_id, event.resource_type, event.status, reason, started, seconds
         )
-        for logical_id, begun in started.items()
-    )
+    return tuple(sorted(entries.values(), key=lambda entry: entry.started))
 
 
 def settled_status(events: Iterable[Event]) -> StackStatus | None:
@@ -176,8 +173,7 @@ class Progress:
         for event in events:
             if event.about_stack:
                 if "ROLLBACK_IN_PROGRESS" in event.status and not self._rolling_back:
-                    self._rolling_back = True
-                    lines.append(self._fit(f"{self.label} rolling back"))
+                    lines += self._turn_back(now)
                 continue
             self._note(event, now)
         if self._said is None:
@@ -202,6 +198,14 @@ class Progress:
         if self._fresh:
             parts.append(f"done: {', '.join(self._fresh)}")
         return self._fit(" · ".join(parts))
+
+    def _turn_back(self, now: float) -> list[str]:
+        """What was reached, then a count of its own for the way back."""
+        reached = [self.line(now)] if self._fresh or self._failed else []
+        self._rolling_back, self._said, self.total = True, now, 0
+        self._running, self._done, self._fresh, self._failed = {}, set(), [], []
+        self.label = f"{self.label} rolling back"
+        return [*reached, self._fit(self.label)]
 
     def _note(self, event: Event, now: float) -> None:
         name = event.logical_id

@@ -259,7 +259,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class ResourceTime:
-    """How long one resource took, in seconds, and how it ended."""
+    """One thing done to one resource: when it started, its seconds, and how it ended."""
 
     logical_id: str
     resource_type: str
@@ -269,5 +269,5 @@ class ResourceTime:
     seconds: float
 
 
-#: The resources of one operation, in the order they started.
+#: What one operation did, in the order it started.
 Timeline = tuple[ResourceTime, ...]

@@ -56,7 +56,7 @@ def of_stack(stack: Stack | None) -> dict[str, Any]:
 
 
 def of_timeline(timeline: Timeline) -> list[dict[str, Any]]:
-    """One entry a resource, in the order they started; times in UTC, durations in seconds."""
+    """One entry for each thing done to a resource; times in UTC, durations in seconds."""
     return [
         {
             "logical_id": entry.logical_id,

@@ -1,0 +1,698 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine, explain
+from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
+    ConnectionLostError,
+    DeadlineError,
+    ExportInUseError,
+    MissingBucketError,
+    OperationFailedError,
+    RefusedError,
+    RejectedError,
+    StackError,
+    StuckError,
+    TemplateError,
+)
+from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
+    ChangeSet,
+    ChangeSetState,
+    Failure,
+    Output,
+    Resource,
+    Stack,
+    StackStatus,
+)
+from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
+from ansible_collections.concert.platform.plugins.module_utils.stack.template import parse
+
+from tests.fakes.stack_gateway import FakeClock, FakeGateway, Happening, stack_id
+
+TEXT = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
+CHANGED = TEXT + "    Properties: {QueueName: q}\n"
+CREATED = [
+    Happening(0.1, "demo", "CREATE_IN_PROGRESS"),
+    Happening(0.3, "Queue", "CREATE_IN_PROGRESS"),
+    Happening(5.0, "Queue", "CREATE_COMPLETE"),
+    Happening(5.5, "demo", "CREATE_COMPLETE"),
+]
+UPDATED = [
+    Happening(0.1, "demo", "UPDATE_IN_PROGRESS"),
+    Happening(1.0, "Queue", "UPDATE_COMPLETE"),
+    Happening(1.5, "demo", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+    Happening(2.0, "demo", "UPDATE_COMPLETE"),
+]
+DELETED = [Happening(0.1, "demo", "DELETE_IN_PROGRESS"), Happening(2.0, "demo", "DELETE_COMPLETE")]
+
+
+def ready(*members: dict[str, Any], reason: str = "") -> ChangeSet:
+    if not members:
+        members = ({"Action": "Modify", "LogicalResourceId": "Queue", "ResourceType": "AWS::SQS::Queue"},)
+    return ChangeSet("", "", ChangeSetState.READY, reason, members)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def aws(clock: FakeClock) -> FakeGateway:
+    return FakeGateway(clock)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def engine(aws: FakeGateway, clock: FakeClock, lines: list[str]) -> Engine:
+    return Engine(aws, clock, lines.append, "run1")
+
+
+def desired(text: str = TEXT, **options: Any) -> Desired:
+    return Desired("demo", parse(text, "demo.yaml"), **options)
+
+
+def existing(aws: FakeGateway, status: StackStatus = StackStatus.CREATE_COMPLETE, **more: Any) -> Stack:
+    """A stack with TEXT that is there already."""
+    aws.stacks["demo"] = Stack("demo", stack_id("demo"), status, **more)
+    aws.templates["demo"] = TEXT
+    return aws.stacks["demo"]
+
+
+class TestNothingToDo:
+    """Proven equality costs two calls; without a proof AWS is asked."""
+
+    def test_two_calls(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, outputs=(Output("A", "1"),))
+        result = engine.present(desired(), check=False)
+        assert (result.changed, result.status, result.outputs) == (False, "CREATE_COMPLETE", {"A": "1"})
+        assert aws.names() == ["describe", "template_text"]
+
+    @pytest.mark.parametrize(
+        ("stack", "options"),
+        [
+            pytest.param({"tags": {"a": "1"}}, {"tags": {"a": "2"}}, id="tags"),
+            pytest.param({"tags": {"a": "1"}}, {"tags": {}}, id="tags-cleared"),
+            pytest.param({}, {"role_arn": "arn:role"}, id="role"),
+            pytest.param({}, {"notification_arns": ("arn:topic",)}, id="notification"),
+            pytest.param({"status": StackStatus.UPDATE_ROLLBACK_COMPLETE}, {}, id="after-a-rollback-always"),
+            pytest.param({}, {"text": TEXT + "# x\n"}, id="text"),
+        ],
+    )
+    def test_no_proof(self, engine: Engine, aws: FakeGateway, stack: dict[str, Any], options: dict[str, Any]) -> None:
+        existing(aws, **stack)
+        aws.operations = [UPDATED]
+        engine.present(desired(**options), check=False)
+        assert "create_change_set" in aws.names()
+
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            pytest.param({"tags": {"a": "1"}}, id="tags"),
+            pytest.param({"role_arn": "r"}, id="role"),
+            pytest.param({"notification_arns": ("t",)}, id="notification"),
+            pytest.param({"termination_protection": True}, id="protection"),
+        ],
+    )
+    def test_what_is_left_out_is_kept(self, engine: Engine, aws: FakeGateway, kept: dict[str, Any]) -> None:
+        existing(aws, **kept)
+        assert not engine.present(desired(), check=False).changed
+        assert aws.names() == ["describe", "template_text"]
+
+    def test_an_empty_change_set_is_deleted(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        assert not engine.present(desired("# comment\n" + TEXT), check=False).changed
+        assert aws.beside == {"demo": []}
+        assert "execute" not in aws.names()
+
+
+class TestApply:
+    """Exactly the planned change set is executed, and waited for."""
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_new_stack(self, engine: Engine, aws: FakeGateway, clock: FakeClock, lines: list[str], check: bool) -> None:
+        aws.planned = [ready({"Action": "Add", "LogicalResourceId": "Queue", "ResourceType": "AWS::SQS::Queue"})]
+        aws.operations = [CREATED]
+        result = engine.present(desired(tags={"Layer": "storage"}), check=check)
+        assert result.changed
+        assert [change.logical_id for change in result.changes] == ["Queue"]
+        assert ("execute" in aws.names()) is not check
+        assert aws.beside["demo"] == ([] if check else ["concert-platform-run1"])
+        if check:
+            assert "demo" not in aws.stacks
+        else:
+            assert result.status == "CREATE_COMPLETE"
+            assert lines == ["storage 1/1 · done: Queue"]
+            assert [(e.logical_id, e.seconds) for e in result.timeline] == [("Queue", 4.7)]
+            assert result.seconds == round(clock.seconds, 3)
+
+    def test_update(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ready()]
+        aws.operations = [UPDATED]
+        assert engine.present(desired(CHANGED), check=False).status == "UPDATE_COMPLETE"
+        (request,) = aws.requests
+        assert (request.create, request.template.body, request.tags) == (False, CHANGED, None)
+        assert [call for call in aws.calls if call.startswith("execute")] == [
+            "execute arn:change-set/concert-platform-run1"
+        ]
+        assert not any(call.startswith("delete") for call in aws.calls)
+
+    def test_outputs_alone_are_work(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ChangeSet("", "", ChangeSetState.READY)]
+        aws.operations = [UPDATED]
+        result = engine.present(desired(TEXT + "Outputs: {A: {Value: !Ref Queue}}\n"), check=False)
+        assert (result.changed, result.changes) == (True, ())
+        assert "A: !Ref Queue" in (result.diff or {})["after"]
+
+    def test_settings_alone(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        policy: dict[str, Any] = {"Statement": []}
+        wanted = desired(termination_protection=True, stack_policy=policy)
+        assert engine.present(wanted, check=True).changed
+        assert "set_termination_protection" not in aws.names()
+        assert engine.present(wanted, check=False).changed
+        assert "set_termination_protection demo True" in aws.calls
+        assert aws.policies == {"demo": policy}
+        assert "create_change_set" not in aws.names()
+
+    def test_notification_topics_alone_go_by_an_update(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.operations = [UPDATED]
+        assert engine.present(desired(notification_arns=("arn:t",)), check=False).changed
+        assert "update_settings demo arn:t" in aws.calls
+
+    def test_a_role_alone_is_noted_and_never_counts(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        for check in (True, False):
+            result = engine.present(desired(role_arn="arn:role"), check=check)
+            assert not result.changed
+            assert result.notes == ("the service role differs; AWS takes it over with the next change",)
+
+    def test_waits_less_often_when_nothing_happens(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
+        aws.planned = [ready()]
+        aws.operations = [
+            [
+                Happening(0.0, "demo", "CREATE_IN_PROGRESS"),
+                Happening(1500.0, "Queue", "CREATE_COMPLETE"),
+                Happening(1500.5, "demo", "CREATE_COMPLETE"),
+            ]
+        ]
+        engine.present(desired(), check=False)
+        assert clock.sleeps[0] == pytest.approx(0.2)
+        assert max(clock.sleeps) == pytest.approx(5.0)
+        assert clock.sleeps == sorted(clock.sleeps[:-1]) + clock.sleeps[-1:]
+        assert len(clock.sleeps) < 400
+        assert clock.seconds - 1500.5 <= 5.0
+
+    def test_a_pending_change_set_is_waited_for(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        pending = ChangeSet("", "", ChangeSetState.PENDING)
+        aws.planned = [pending, pending, ready()]
+        aws.operations = [UPDATED]
+        assert engine.present(desired(CHANGED), check=False).changed
+        assert aws.names().count("change_set") == 3
+
+
+class TestNothingLeftBehind:
+    """Whatever stops a run before it executes, its change set and placeholder go."""
+
+    @pytest.mark.parametrize("call", ["change_set", "execute", "create_change_set"])
+    @pytest.mark.parametrize(
+        "interruption", [KeyboardInterrupt(), RejectedError("no"), RuntimeError("defect")], ids=repr
+    )
+    @pytest.mark.parametrize("new", [True, False], ids=["new-stack", "existing-stack"])
+    def test_cleans_up(
+        self, engine: Engine, aws: FakeGateway, call: str, interruption: BaseException, new: bool
+    ) -> None:
+        if not new:
+            existing(aws)
+        aws.planned = [ready()]
+
+        def strike(made: str) -> None:
+            if made.startswith(call + " "):
+                raise interruption
+
+        aws.on_call = strike
+        with pytest.raises(type(interruption)):
+            engine.present(desired(CHANGED), check=False)
+        assert aws.beside.get("demo", []) == []
+        assert ("demo" in aws.stacks) is not new
+
+    def test_a_placeholder_of_somebody_else_stays(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.REVIEW_IN_PROGRESS)
+        aws.beside["demo"] = ["by-hand"]
+        aws.planned = [ready()]
+        engine.present(desired(), check=True)
+        assert aws.stacks["demo"].status is StackStatus.REVIEW_IN_PROGRESS
+        assert aws.beside["demo"] == ["by-hand"]
+
+    def test_only_our_own_leftovers_are_removed(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.REVIEW_IN_PROGRESS)
+        aws.beside["demo"] = ["by-hand", "concert-platform-old"]
+        aws.planned, aws.operations = [ready()], [CREATED]
+        engine.present(desired(), check=False)
+        assert aws.beside["demo"] == ["by-hand", "concert-platform-run1"]
+
+
+class TestRecover:
+    """Every status has its step before anything is planned."""
+
+    @pytest.mark.parametrize(
+        ("status", "happenings", "end"),
+        [
+            pytest.param(StackStatus.CREATE_IN_PROGRESS, CREATED, "CREATE_COMPLETE", id="creating"),
+            pytest.param(StackStatus.UPDATE_IN_PROGRESS, UPDATED, "UPDATE_COMPLETE", id="updating"),
+        ],
+    )
+    def test_an_operation_in_progress_is_adopted(
+        self,
+        engine: Engine,
+        aws: FakeGateway,
+        lines: list[str],
+        status: StackStatus,
+        happenings: list[Happening],
+        end: str,
+    ) -> None:
+        existing(aws, status)
+        aws.begin("demo", happenings, "earlier")
+        result = engine.present(desired(), check=False)
+        assert (result.changed, result.status) == (False, end)
+        assert lines[0] == f"demo {status} by an earlier run: waiting for it"
+
+    def test_an_adopted_rollback_is_planned_again(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_ROLLBACK_IN_PROGRESS)
+        aws.begin(
+            "demo",
+            [
+                Happening(0, "demo", "UPDATE_IN_PROGRESS"),
+                Happening(0, "demo", "UPDATE_ROLLBACK_IN_PROGRESS"),
+                Happening(3, "demo", "UPDATE_ROLLBACK_COMPLETE"),
+            ],
+            "earlier",
+        )
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        assert engine.present(desired(CHANGED), check=False).status == "UPDATE_COMPLETE"
+
+    def test_a_deletion_in_progress_is_followed_by_a_creation(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.DELETE_IN_PROGRESS)
+        aws.begin("demo", DELETED, "earlier")
+        aws.planned, aws.operations = [ready()], [CREATED]
+        assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+        assert aws.requests[0].create
+
+    def test_an_empty_failed_creation_is_created_anew(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.ROLLBACK_COMPLETE)
+        aws.held["demo"] = [Resource("Data", "b", "AWS::S3::Bucket", "DELETE_COMPLETE")]
+        aws.planned, aws.operations = [ready()], [DELETED, CREATED]
+        assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+
+    def test_in_check_mode_a_failed_creation_stays(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.ROLLBACK_COMPLETE)
+        result = engine.present(desired(), check=True)
+        assert result.changed
+        assert [change.logical_id for change in result.changes] == ["Queue"]
+        assert "delete_stack" not in aws.names()
+        assert "create_change_set" not in aws.names()
+
+    @pytest.mark.parametrize(
+        "status",
+        [
+            StackStatus.CREATE_FAILED,
+            StackStatus.UPDATE_FAILED,
+            StackStatus.ROLLBACK_FAILED,
+            StackStatus.UPDATE_ROLLBACK_FAILED,
+            StackStatus.DELETE_FAILED,
+            StackStatus.IMPORT_ROLLBACK_FAILED,
+        ],
+        ids=str,
+    )
+    def test_other_statuses_stop_with_nothing_done(self, engine: Engine, aws: FakeGateway, status: StackStatus) -> None:
+        existing(aws, status)
+        with pytest.raises(StuckError, match=rf"demo is in status {status}\."):
+            engine.present(desired(), check=False)
+        assert aws.names() == ["describe"]
+
+    def test_data_that_survived_is_never_deleted(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.ROLLBACK_COMPLETE)
+        aws.held["demo"] = [Resource("Data", "my-bucket", "AWS::S3::Bucket", "DELETE_SKIPPED")]
+        with pytest.raises(StuckError, match=r"Data \(my-bucket\)"):
+            engine.present(desired(), check=False)
+        assert "delete_stack" not in aws.names()
+
+
+class TestWaiting:
+    """Every wait ends."""
+
+    def test_the_deadline_names_what_is_going_on(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
+        aws.planned = [ready()]
+        aws.operations = [[Happening(0, "demo", "CREATE_IN_PROGRESS"), Happening(0, "Queue", "CREATE_IN_PROGRESS")]]
+        with pytest.raises(DeadlineError, match=r"demo: .* after 30 s .*Queue 30 s.*run again"):
+            engine.present(desired(timeout=30), check=False)
+        assert clock.seconds == pytest.approx(30)
+        assert "delete_stack" not in aws.names()
+
+    def test_a_lost_connection_is_sat_out(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        aws.failures["events"] = [ConnectionLostError("gone")] * 3
+        assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+
+    def test_a_connection_that_stays_lost_is_told(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        aws.failures["events"] = [ConnectionLostError("gone") for _ in range(1000)]
+        with pytest.raises(ConnectionLostError):
+            engine.present(desired(), check=False)
+        assert 20 <= clock.seconds <= 25
+
+    def test_an_operation_whose_events_carry_no_token_of_ours_ends_too(
+        self, engine: Engine, aws: FakeGateway, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        existing(aws)
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        start = aws._start
+        monkeypatch.setattr(aws, "_start", lambda name, _token: start(name, "not-ours"))
+        assert engine.present(desired(CHANGED), check=False).status == "UPDATE_COMPLETE"
+        assert clock.seconds < 60
+
+    def test_without_waiting(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
+        aws.planned, aws.operations = [ready()], [[Happening(0, "demo", "CREATE_IN_PROGRESS")]]
+        result = engine.present(desired(wait=False), check=False)
+        assert (result.changed, result.status, clock.seconds) == (True, "CREATE_IN_PROGRESS", 0.0)
+
+
+class TestExplain:
+    """The first line is the cause."""
+
+    def test_failed_update(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ready()]
+        aws.operations = [
+            [
+                Happening(0, "demo", "UPDATE_IN_PROGRESS"),
+                Happening(1, "Queue", "UPDATE_FAILED", "Value 5 is\n invalid."),
+                Happening(
+                    2, "demo", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to update: [Queue]."
+                ),
+                Happening(3, "demo", "UPDATE_ROLLBACK_COMPLETE"),
+            ]
+        ]
+        with pytest.raises(OperationFailedError) as raised:
+            engine.present(desired(CHANGED), check=False)
+        assert str(raised.value) == (
+            "demo: Queue (AWS::SQS::Queue, demo.yaml:2) failed: Value 5 is invalid. Correct it in the template or its "
+            "parameters, then run again.\nThe stack is in status UPDATE_ROLLBACK_COMPLETE: it is as it was before."
+        )
+        assert raised.value.timeline
+
+    @pytest.mark.parametrize(
+        ("failure", "first_line"),
+        [
+            pytest.param(
+                None, "demo: the operation ended in ROLLBACK_COMPLETE, and AWS gave no reason.", id="no-reason"
+            ),
+            pytest.param(
+                Failure("demo", "AWS::CloudFormation::Stack", "No export named a found", "demo"),
+                "demo: failed: No export named a found. Deploy the stack that exports it first",
+                id="the-stack-itself",
+            ),
+            pytest.param(
+                Failure("Queue", "AWS::SQS::Queue", "no", "inner"),
+                "demo: Queue (AWS::SQS::Queue, nested stack inner) failed: no. ",
+                id="in-a-nested-stack",
+            ),
+            pytest.param(
+                Failure("Gone", "AWS::SQS::Queue", "no", "demo"),
+                "demo: Gone (AWS::SQS::Queue) failed: no. ",
+                id="no-longer-in-the-template",
+            ),
+        ],
+    )
+    def test_first_line(self, failure: Failure | None, first_line: str) -> None:
+        said = explain("demo", failure, parse(TEXT, "demo.yaml"), StackStatus.ROLLBACK_COMPLETE)
+        assert said.splitlines()[0].startswith(first_line)
+
+    def test_what_was_kept_is_named(self) -> None:
+        kept = [Resource("Data", "b", "AWS::S3::Bucket", "DELETE_SKIPPED")]
+        said = explain("demo", None, None, StackStatus.ROLLBACK_COMPLETE, kept)
+        assert said.endswith("ROLLBACK_COMPLETE: kept: Data (b).")
+
+    def test_a_change_set_that_aws_refuses(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ChangeSet("", "", ChangeSetState.FAILED, "No export named a found.")]
+        with pytest.raises(RejectedError, match=r"cannot plan this: No export named a found\. Nothing was changed\."):
+            engine.present(desired(CHANGED), check=False)
+        assert aws.beside["demo"] == []
+
+
+class TestGuards:
+    """Refused before anything is executed, in check mode as well."""
+
+    def member(self, **more: Any) -> dict[str, Any]:
+        return {
+            "Action": "Modify",
+            "LogicalResourceId": "Data",
+            "PhysicalResourceId": "arn:data",
+            "ResourceType": "AWS::S3::Bucket",
+            "Replacement": "True",
+            **more,
+        }
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_replacement_of_data(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        existing(aws)
+        aws.planned = [ready(self.member())]
+        with pytest.raises(RefusedError, match="list Data in allow_replacement"):
+            engine.present(desired(CHANGED), check=check)
+        assert aws.beside["demo"] == []
+        assert "execute" not in aws.names()
+
+    @pytest.mark.parametrize("allowed", ["Data", "*"])
+    def test_allowed(self, engine: Engine, aws: FakeGateway, allowed: str) -> None:
+        existing(aws)
+        aws.planned, aws.operations = [ready(self.member())], [UPDATED]
+        assert engine.present(desired(CHANGED, allow_replacement=frozenset({allowed})), check=False).changed
+
+    @pytest.mark.parametrize("subscribed", [True, False], ids=["subscribed", "nobody-listens"])
+    def test_a_topic_matters_if_somebody_is_subscribed(
+        self, engine: Engine, aws: FakeGateway, subscribed: bool
+    ) -> None:
+        existing(aws)
+        aws.planned, aws.operations = [ready(self.member(ResourceType="AWS::SNS::Topic"))], [UPDATED]
+        if subscribed:
+            aws.subscribed = frozenset({"arn:data"})
+            with pytest.raises(RefusedError):
+                engine.present(desired(CHANGED), check=False)
+        else:
+            assert engine.present(desired(CHANGED), check=False).changed
+
+    def test_an_incomplete_plan(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ready(reason="The change set can return incomplete ChangeSet data because of nested stacks")]
+        with pytest.raises(RefusedError, match="incomplete"):
+            engine.present(desired(CHANGED), check=False)
+
+    @pytest.mark.parametrize("used", [True, False], ids=["imported", "not-imported"])
+    def test_an_export_in_use(self, engine: Engine, aws: FakeGateway, used: bool) -> None:
+        existing(aws, outputs=(Output("Arn", "x", "demo-Arn"),))
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        if used:
+            aws.imports = {"demo-Arn": ["other"]}
+            with pytest.raises(ExportInUseError, match="demo-Arn is imported by other"):
+                engine.present(desired(CHANGED), check=False)
+        else:
+            assert engine.present(desired(CHANGED), check=False).changed
+
+
+class TestPlanFromTemplate:
+    """A check before what the stack needs is there."""
+
+    IMPORTING = TEXT + "    Properties: {QueueName: !ImportValue network-Name}\n"
+
+    @pytest.mark.parametrize("new", [True, False], ids=["new-stack", "existing-stack"])
+    def test_missing_import(self, engine: Engine, aws: FakeGateway, new: bool) -> None:
+        if not new:
+            existing(aws)
+        result = engine.present(desired(self.IMPORTING), check=True)
+        assert result.changed
+        assert result.notes[0] == "planned from the template: no stack exports network-Name yet"
+        assert "create_change_set" not in aws.names()
+        with pytest.raises(RejectedError, match="imports network-Name, which no stack exports"):
+            engine.present(desired(self.IMPORTING), check=False)
+
+    def test_an_import_that_is_there(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.exports = frozenset({"network-Name"})
+        aws.planned = [ready()]
+        engine.present(desired(self.IMPORTING), check=True)
+        assert "create_change_set" in aws.names()
+
+    def test_what_the_stack_imports_already_is_not_looked_up(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.templates["demo"] = self.IMPORTING
+        engine.present(desired("# x\n" + self.IMPORTING), check=False)
+        assert "export_names" not in aws.names()
+
+
+class TestLargeTemplates:
+    """Over 51,200 bytes a template goes through a bucket."""
+
+    LARGE = TEXT + "# ü\n" * 20_000
+
+    def test_needs_a_bucket(self, engine: Engine) -> None:
+        with pytest.raises(TemplateError, match=r"carries at most 51,200.*template_bucket"):
+            engine.present(desired(self.LARGE), check=False)
+
+    def test_has_a_limit(self, engine: Engine) -> None:
+        with pytest.raises(TemplateError, match=r"reads at most 1,048,576.*Split"):
+            engine.present(desired(self.LARGE + "# ü\n" * 200_000, template_bucket="b"), check=False)
+
+    def test_key_is_the_content(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.buckets = {"b": {}}
+        aws.planned, aws.operations = [ready()], [CREATED]
+        engine.present(desired(self.LARGE, template_bucket="b"), check=False)
+        (key,) = aws.buckets["b"]
+        assert key.startswith("templates/")
+        assert len(key) == len("templates/") + 64 + len(".yaml")
+        assert aws.requests[0].template.url == f"https://b.s3.amazonaws.com/{key}"
+
+    @pytest.mark.parametrize("interrupted", [True, False], ids=["interrupted", "planned"])
+    def test_a_check_leaves_no_upload(self, engine: Engine, aws: FakeGateway, interrupted: bool) -> None:
+        aws.buckets = {"b": {}}
+        aws.planned = [ready()]
+        if interrupted:
+            aws.failures["create_change_set"] = [RejectedError("no")]
+            with pytest.raises(RejectedError):
+                engine.present(desired(self.LARGE, template_bucket="b"), check=True)
+        else:
+            engine.present(desired(self.LARGE, template_bucket="b"), check=True)
+        assert aws.buckets == {"b": {}}
+
+    def test_a_check_before_the_bucket_exists(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.failures["put_template"] = [MissingBucketError("the bucket b does not exist")]
+        result = engine.present(desired(self.LARGE, template_bucket="b"), check=True)
+        assert result.changed
+        assert "the bucket b does not exist" in result.notes[0]
+
+
+class TestPreviousTemplate:
+    """New code keys, everything else as it is."""
+
+    PARAMETERS = "Parameters: {Key: {Type: String}, Days: {Type: Number, Default: 1}}\n" + TEXT
+
+    def test_what_is_not_named_is_kept(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, parameters={"Key": "old", "Days": "7"})
+        aws.templates["demo"] = self.PARAMETERS
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        engine.present(Desired("demo", parameters={"Key": "new"}), check=False)
+        (request,) = aws.requests
+        assert request.parameters == {"Key": "new", "Days": None}
+        assert (request.template.body, request.template.url) == (None, None)
+
+    def test_nothing_new(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, parameters={"Key": "old", "Days": "7"})
+        aws.templates["demo"] = self.PARAMETERS
+        assert not engine.present(Desired("demo", parameters={"Key": "old"}), check=False).changed
+        assert aws.names() == ["describe", "template_text"]
+
+    def test_needs_a_stack(self, engine: Engine) -> None:
+        with pytest.raises(StackError, match="does not exist"):
+            engine.present(Desired("demo"), check=False)
+
+
+class TestSecrets:
+    """What is NoEcho is seen nowhere."""
+
+    TEXT = (
+        "Parameters: {Password: {Type: String, NoEcho: true}}\n"
+        "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties: {QueueName: !Sub 'x-${Password}'}\n"
+    )
+
+    def test_masked_in_the_plan_and_in_aws_s_words(self, engine: Engine, aws: FakeGateway) -> None:
+        member = {
+            "Action": "Add",
+            "LogicalResourceId": "Queue",
+            "ResourceType": "AWS::SQS::Queue",
+            "AfterContext": '{"Properties":{"QueueName":"x-hush-hush"}}',
+        }
+        aws.planned = [ready(member)]
+        result = engine.present(desired(self.TEXT, parameters={"Password": "hush-hush"}), check=True)
+        assert result.parameters == {"Password": "****"}
+        assert engine.scrub(dict(result.diff or {}))["after"] == "create Queue (AWS::SQS::Queue)\n  QueueName: x-****\n"
+
+    def test_known_before_anything_can_fail(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.failures["describe"] = [RejectedError("no: hush-hush")]
+        with pytest.raises(RejectedError) as raised:
+            engine.present(desired(self.TEXT, parameters={"Password": "hush-hush"}), check=False)
+        assert engine.scrub(str(raised.value)) == "no: ****"
+
+
+class TestAbsent:
+    """Gone, or refused with the reason."""
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_no_stack(self, engine: Engine, check: bool) -> None:
+        assert not engine.absent(Desired("demo"), check=check).changed
+
+    def test_deletes_and_waits(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
+        existing(aws)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "CREATE_COMPLETE")]
+        assert engine.absent(Desired("demo"), check=True).changed
+        assert "delete_stack" not in aws.names()
+        aws.operations = [DELETED]
+        result = engine.absent(Desired("demo"), check=False)
+        assert (result.changed, result.status) == (True, "absent")
+        assert clock.seconds >= 2.0
+
+    def test_a_deletion_in_progress_is_a_change_that_somebody_else_began(
+        self, engine: Engine, aws: FakeGateway
+    ) -> None:
+        existing(aws, StackStatus.DELETE_IN_PROGRESS)
+        aws.begin("demo", DELETED, "earlier")
+        assert engine.absent(Desired("demo"), check=False).status == "absent"
+        assert "delete_stack" not in aws.names()
+
+    @pytest.mark.parametrize(
+        ("prepare", "words"),
+        [
+            pytest.param(
+                lambda aws: aws.stacks.update(demo=replace(aws.stacks["demo"], termination_protection=True)),
+                "has termination protection",
+                id="protected",
+            ),
+            pytest.param(
+                lambda aws: aws.imports.update({"demo-A": ["other"]}), "demo-A is imported by other", id="imported"
+            ),
+            pytest.param(
+                lambda aws: aws.held.update(demo=[Resource("D", "b", "AWS::S3::Bucket", "CREATE_COMPLETE")]),
+                r"D \(AWS::S3::Bucket\) would be deleted",
+                id="holds-data",
+            ),
+        ],
+    )
+    def test_refused(
+        self, engine: Engine, aws: FakeGateway, prepare: Callable[[FakeGateway], None], words: str
+    ) -> None:
+        existing(aws, outputs=(Output("A", "1", "demo-A"),))
+        prepare(aws)
+        with pytest.raises(RefusedError, match=words):
+            engine.absent(Desired("demo"), check=False)
+        assert "delete_stack" not in aws.names()
+
+    def test_a_failed_deletion_is_explained(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.operations = [
+            [
+                Happening(0, "demo", "DELETE_IN_PROGRESS"),
+                Happening(1, "Queue", "DELETE_FAILED", "The bucket you tried to delete is not empty"),
+                Happening(2, "demo", "DELETE_FAILED", "The following resource(s) failed to delete: [Queue]."),
+            ]
+        ]
+        with pytest.raises(OperationFailedError, match=r"Queue .*not empty\. Empty the bucket"):
+            engine.absent(Desired("demo"), check=False)
