@@ -32,6 +32,8 @@ FIRST_DAY, LAST_DAY = -500, 180
 #: Nothing is played on the first days from the anchor, so that what is scheduled stays so for a while.
 FIRST_SCHEDULED_DAY = 3
 SCHEDULED = 165
+#: Days before a concert on which its sale opens.
+ON_SALE_DAYS = 150
 
 #: Price of a middling seat in whole units of money by kind of venue, before the artist's weight.
 BASE_PRICE = {"stadium": 95, "arena": 85, "amphitheater": 70, "theater": 62, "hall": 58, "club": 36}
@@ -219,14 +221,14 @@ def _sales_csv(dice: Dice, concerts: Sequence[Concert], artists: Sequence[Artist
         for _ in range(3):
             fans[dice.weighted(artists, [artist.popularity**2 for artist in artists]).artist_id].append(customer)
     # A concert that was never on sale before the anchor has no buyer yet; some cancelled ones had sold before.
-    on_sale = [concert for concert in concerts if concert.day <= 150 and concert.status != "postponed"]
+    on_sale = [concert for concert in concerts if concert.day < ON_SALE_DAYS and concert.status != "postponed"]
     weights = [0.25 if concert.status == "cancelled" else 0.7 if concert.day > 0 else 1.0 for concert in on_sale]
     rows: list[tuple[int, int, str, int, str, int, Decimal]] = []
     while len(rows) < SALES:
         concert = dice.weighted(on_sale, weights)
         regulars = fans[concert.artist_id]
         customer = dice.pick(regulars) if regulars and dice.unit() < 0.6 else dice.between(0, CUSTOMERS - 1)
-        earliest, latest = concert.day - 150, min(concert.day, -1)
+        earliest, latest = concert.day - ON_SALE_DAYS, min(concert.day, -1)
         # Squared: most tickets go early, when a sale opens.
         day = earliest + int((latest - earliest + 1) * dice.unit() * dice.unit())
         tier, price = dice.pick(concert.prices)

@@ -207,8 +207,9 @@ def rounded(value: Fraction | None, places: int) -> Decimal | None:
 
 def numbers(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     """The Data API gives decimals as text."""
+    decimal = re.compile(r"-?[0-9]+[.][0-9]+")
     return [
-        [Decimal(v) if isinstance(v, str) and v.lstrip("-").replace(".", "").isdigit() else v for v in row]
+        [Decimal(value) if isinstance(value, str) and decimal.fullmatch(value) else value for value in row]
         for row in rows
     ]
 
