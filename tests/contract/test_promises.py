@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from tests.contract.model import SETTINGS, Resource, platform
+from tests.contract.model import ROOT, SETTINGS, Resource, platform
 from tests.contract.rules.observability import EMITTED, alarms
 
 DEVELOPMENT, PRODUCTION = 0, 2
@@ -54,6 +55,32 @@ def test_the_catalog_has_the_four_tables_by_day() -> None:
         assert table["Parameters"]["storage.location.template"] == (
             f"s3://concert-data-processed-development-123456789012/{table['Name']}/ingest_date=${{ingest_date}}/"
         )
+
+
+# A column's type in the warehouse, as the catalog writes it.
+_CATALOG_TYPES = (
+    (re.compile(r"VARCHAR\(\d+\)"), "string"),
+    (re.compile(r"NUMERIC\((\d+), (\d+)\)"), r"decimal(\1,\2)"),
+    (re.compile("INTEGER"), "int"),
+    (re.compile("DATE"), "date"),
+    (re.compile("TIMESTAMP"), "timestamp"),
+)
+
+
+def test_the_catalog_describes_the_columns_of_the_warehouse() -> None:
+    """Athena reads the objects that are loaded, so each table has the warehouse's columns, in order and type."""
+    sources = sorted((ROOT / "files" / "redshift" / "migrations").glob("*.sql"))
+    sql = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    for table in platform(DEVELOPMENT).resources("AWS::Glue::Table"):
+        name = table.properties["TableInput"]["Name"]
+        created = re.search(rf"CREATE TABLE concert_dw\.{name} \((.*?)\n\)", sql, re.DOTALL)
+        assert created, name
+        columns = re.findall(r"^\s+([a-z_]+) ([A-Z]+(?:\([\d, ]+\))?)", created[1], re.MULTILINE)
+        wanted = [
+            (column, next(p.sub(t, kind) for p, t in _CATALOG_TYPES if p.fullmatch(kind))) for column, kind in columns
+        ]
+        given = table.properties["TableInput"]["StorageDescriptor"]["Columns"]
+        assert [(column["Name"], column["Type"]) for column in given] == wanted, name
 
 
 def test_the_warehouse_is_named_and_sized() -> None:
@@ -178,8 +205,6 @@ def test_no_setting_leaves_a_value_open(index: int) -> None:
 
 
 def test_what_functions_emit_is_written_in_their_code() -> None:
-    from tests.contract.model import ROOT
-
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "files" / "lambda").rglob("*.py"))
     for _, name, _ in EMITTED:
         if name != "VerificationSignal":
