@@ -95,9 +95,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         count = sum(len(part) for part in rows.values())
         if self._task.check_mode:
             return self._result(decision, count, rows)
+        warehouse = find_warehouse(
+            connection.client("redshift-serverless"),
+            namespace=options["namespace"],
+            workgroup=options["workgroup"],
+            database=options["database"],
+        )
         write_state(ssm, options["parameter"], decision.state)
         self._report(f"sending {count:,} records: {decision.why}; day 0 is {decision.state.anchor_date}")
-        self._send_and_await(connection, options, streams, rows, decision.state)
+        deadline = Deadline(options["timeout"])
+        self._send(connection.client("kinesis"), streams, rows, decision.state, deadline)
+        await_arrival(
+            DataApi(connection.client("redshift-data"), warehouse, deadline),
+            [expectation for dataset, part in rows.items() for expectation in expectations(dataset, part)],
+            deadline,
+            self._report,
+        )
         complete = decision.state.complete(datetime.now(UTC).isoformat(timespec="seconds"))
         write_state(ssm, options["parameter"], complete)
         return self._result(Decision(True, complete, decision.why), count, rows)
@@ -110,29 +123,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return ""
             raise
 
-    def _send_and_await(
+    def _send(
         self,
-        connection: Connection,
-        options: dict[str, Any],
+        kinesis: Any,
         streams: Mapping[str, str],
         rows: Mapping[Dataset, Sequence[Row]],
         state: State,
+        deadline: Deadline,
     ) -> None:
-        warehouse = find_warehouse(
-            connection.client("redshift-serverless"),
-            namespace=options["namespace"],
-            workgroup=options["workgroup"],
-            database=options["database"],
-        )
-        deadline = Deadline(options["timeout"])
-        kinesis, moment = connection.client("kinesis"), datetime.now(UTC)
+        moment = datetime.now(UTC)
         for dataset, part in rows.items():
             send(kinesis, streams[dataset.name], records(dataset, part, state.anchor_date, moment), deadline)
             self._report(f"{len(part):,} {dataset.name} are on {streams[dataset.name]}")
-        expected = [expectation for dataset, part in rows.items() for expectation in expectations(dataset, part)]
-        await_arrival(
-            DataApi(connection.client("redshift-data"), warehouse, deadline), expected, deadline, self._report
-        )
 
     def _result(
         self, decision: Decision, count: int, rows: Mapping[Dataset, Sequence[Row]] | None = None
