@@ -30,12 +30,8 @@ def rank(venues: list[dict[str, Any]], concerts: list[dict[str, Any]], **limits:
 
 
 def test_figures_are_sums_over_the_period_rounded_half_up_at_the_end() -> None:
-    concerts = [
-        concert("a", 1, 1, "0.01"),
-        concert("a", 2, 1, "0.02"),
-        concert("a", 3, 0, "0.02"),
-        concert("a", 4, 0, "0"),
-    ]
+    held = [(1, "0.01"), (1, "0.02"), (0, "0.02"), (0, "0")]
+    concerts = [concert("a", days, seats, money) for days, (seats, money) in enumerate(held, start=1)]
     assert rank([venue("a", 800)], concerts) == [
         {
             "rank": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,12 @@ from hypothesis import strategies as st
 
 ANCHOR, MOMENT = date(2026, 3, 1), datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 CONCERT: Row = {
-    "concert_id": "c1", "artist_id": "a1", "venue_id": "v1", "event_day": "-1", "ticket_prices": "vip:90.50|balcony:20.00",
-    "total_attendance": "100", "revenue": "3000.50", "status": "completed",
+    "concert_id": "c1", "artist_id": "a1", "venue_id": "v1", "event_day": "-1",
+    "ticket_prices": "vip:90.50|balcony:20.00", "total_attendance": "100", "revenue": "3000.50", "status": "completed",
 }  # fmt: skip
 SALE: Row = {
-    "sale_id": "s1", "concert_id": "c1", "customer_id": "k1", "price_tier": "vip", "quantity": "2", "unit_price": "90.50",
-    "total_amount": "181.00", "purchase_day": "-60", "purchase_time": "23:59:59", "customer_segment": "fan",
+    "sale_id": "s1", "concert_id": "c1", "customer_id": "k1", "price_tier": "vip", "quantity": "2",
+    "unit_price": "90.50", "total_amount": "181.00", "purchase_day": "-60", "purchase_time": "23:59:59", "customer_segment": "fan",
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_requests_keep_order_and_limits(sizes: list[int], small: int) -> None:
         assert 1 <= len(part) <= MAX_RECORDS
         assert sum(record.size for record in part) <= MAX_BYTES
     # No request could have taken the first record of the next.
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         assert len(part) == MAX_RECORDS or sum(record.size for record in part) + following[0].size > MAX_BYTES
 
 
@@ -126,7 +127,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_data_sets_are_selected_by_name_parents_first() -> None:
     assert [dataset.name for dataset in select(["ticket_sales", "artists"])] == ["artists", "ticket_sales"]
     assert select([]) == ()
-    with pytest.raises(SampleDataError, match="no data set 'artist'. Known: artists, venues"):
+    with pytest.raises(SampleDataError, match=r"no data set 'artist'\. Known: artists, venues"):
         select(["artist"])
 
 

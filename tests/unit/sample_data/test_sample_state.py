@@ -17,7 +17,7 @@ COMPLETE = State(BEFORE, "sum", "namespace", "2026-05-01T10:00:00+00:00")
     [
         pytest.param(None, "sum", "namespace", True, TODAY, "never loaded", id="the-first-load-chooses-today"),
         pytest.param(COMPLETE, "sum", "namespace", False, BEFORE, "is loaded", id="a-complete-load-is-enough"),
-        pytest.param(COMPLETE, "new", "namespace", True, BEFORE, "files have changed", id="changed-files-keep-the-anchor"),
+        pytest.param(COMPLETE, "new", "namespace", True, BEFORE, "have changed", id="changed-files-keep-the-anchor"),
         pytest.param(COMPLETE, "sum", "other", True, TODAY, "another one", id="another-warehouse-starts-anew"),
         pytest.param(
             State(BEFORE, "sum", "namespace"), "sum", "namespace", True, BEFORE, "interrupted", id="interrupted-resumes"
@@ -43,5 +43,5 @@ def test_a_state_survives_its_json(state: State) -> None:
     "text", ["", "{}", "[]", "null", '{"anchor_date": "soon", "checksum": "", "namespace_id": "", "loaded_at": null}']
 )
 def test_a_parameter_that_holds_something_else_is_refused_with_the_way_out(text: str) -> None:
-    with pytest.raises(SampleDataError, match="'/p' does not hold a load's state.*Delete it"):
+    with pytest.raises(SampleDataError, match=r"'/p' does not hold a load's state.*Delete it"):
         State.from_json(text, "/p")
