@@ -1,8 +1,6 @@
 """Asks the IAM evaluator what a role or a service may do, for calls that the embedded services make among themselves.
 
-Relies on ministack 1.5.33: `app.AUTH`; `core.iam_evaluator.{EvalContext, evaluate, evaluate_resource_policy,
-_gather_role_policies}`; `services.lambda_svc._functions` with `policy` in a record; `core.responses.{get_account_id,
-get_region}`. With enforcement off (`AUTH=false`) everything is allowed, as everywhere in ministack.
+With enforcement off (`AUTH=false`) everything is allowed, as everywhere in ministack.
 """
 
 from __future__ import annotations
@@ -13,6 +11,16 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+
+RELIES_ON = (
+    "ministack.app:AUTH",
+    "ministack.core.iam_evaluator:EvalContext",
+    "ministack.core.iam_evaluator:_gather_role_policies",
+    "ministack.core.iam_evaluator:evaluate",
+    "ministack.core.iam_evaluator:evaluate_resource_policy",
+    "ministack.core.responses:get_account_id",
+    "ministack.core.responses:get_region",
+)
 
 
 def enforced() -> bool:

@@ -110,11 +110,13 @@ def _check_when_made() -> None:
             raise ValueError(problem)
         return handlers["create"](logical_id, properties, stack_name)
 
-    def update_from_template(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
+    def update_from_template(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, *extra: Any
+    ) -> Any:
         problem = mapping_problem(new)
         if problem:
             raise ValueError(problem)
-        return handlers["update"](physical_id, old, new, stack_name)
+        return handlers["update"](physical_id, old, new, stack_name, *extra)
 
     lambda_svc._create_esm, lambda_svc._update_esm = create, update
     provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"] = {

@@ -3,13 +3,6 @@
 ministack runs a function with the server's environment and site-packages, which hides a dependency that is missing
 from the package and leaks the server's settings. Here each execution environment is an isolated interpreter that sees
 the function's package, its layers, the standard library and the runtime's own boto3, in Lambda's order.
-
-Relies on ministack 1.5.33: `core.lambda_runtime.{acquire_worker, release_worker, _worker_class_for,
-execution_credentials, _account_region_from_function_config, HOST_PREFIX_ENV, _signal, _collect}`, whose pool needs of
-a worker `in_use`, `last_used`, `config`, `_proc`, `_discard_tmpdir`; `services.lambda_svc.{_execute_function_warm,
-_execute_function_dispatch, _emit_lambda_logs, _emit_lambda_metrics, _get_func_record_for_ref, _resolve_layer_zip,
-_ensure_reaper_thread, _xray_trace_id_for_invocation, _functions, _func_arn}`;
-`services.cloudwatch_logs.{_log_groups, _create_log_group, _create_log_stream, _put_log_events}`.
 """
 
 from __future__ import annotations
@@ -42,6 +35,29 @@ from ministack.services import cloudwatch_logs, lambda_svc
 from local_aws import authorization, metrics
 from local_aws.context import Context
 from local_aws.lambda_bootstrap import LOG_END_MARKER
+
+RELIES_ON = (
+    "ministack.core.lambda_runtime:HOST_PREFIX_ENV",
+    "ministack.core.lambda_runtime:_account_region_from_function_config",
+    "ministack.core.lambda_runtime:_worker_class_for",
+    "ministack.core.lambda_runtime:acquire_worker",
+    "ministack.core.lambda_runtime:execution_credentials",
+    "ministack.core.lambda_runtime:release_worker",
+    "ministack.services.cloudwatch_logs:_create_log_group",
+    "ministack.services.cloudwatch_logs:_create_log_stream",
+    "ministack.services.cloudwatch_logs:_log_groups",
+    "ministack.services.cloudwatch_logs:_put_log_events",
+    "ministack.services.lambda_svc:_emit_lambda_logs",
+    "ministack.services.lambda_svc:_emit_lambda_metrics",
+    "ministack.services.lambda_svc:_ensure_reaper_thread",
+    "ministack.services.lambda_svc:_execute_function_dispatch",
+    "ministack.services.lambda_svc:_execute_function_warm",
+    "ministack.services.lambda_svc:_execution_record_for_config",
+    "ministack.services.lambda_svc:_func_arn",
+    "ministack.services.lambda_svc:_get_base_func_record_for_ref",
+    "ministack.services.lambda_svc:_get_func_record_for_ref",
+    "ministack.services.lambda_svc:_resolve_layer_zip",
+)
 
 log = logging.getLogger("local_aws.lambda")
 

@@ -4,11 +4,6 @@ ministack evaluates an alarm only when PutMetricData is called, over all dimensi
 ALARM when the data ends. Here every datum, wherever it comes from, has the alarms on exactly that metric evaluated by
 period, with TreatMissingData, DatapointsToAlarm and metric math of the simple kind, and once a second those whose
 data ran out.
-
-Relies on ministack 1.5.33: `services.cloudwatch.{_metrics, _alarms, _store_datum, _dims_key, _calc_stats,
-_stat_value, _evaluate_alarm, _evaluate_all_alarms, _record_history, _dispatch_alarm_actions,
-_evaluate_parent_alarms}`; the stored point's `Timestamp`, `Unit` and `Dimensions`;
-`core.responses.{request_scope, get_account_id, get_region, AccountRegionScopedDict.all_items}`.
 """
 
 from __future__ import annotations
@@ -24,6 +19,19 @@ from ministack.services import cloudwatch
 
 from local_aws.alarms import next_state
 from local_aws.context import Context
+
+RELIES_ON = (
+    "ministack.core.responses:request_scope",
+    "ministack.services.cloudwatch:_alarms",
+    "ministack.services.cloudwatch:_dims_key",
+    "ministack.services.cloudwatch:_dispatch_alarm_actions",
+    "ministack.services.cloudwatch:_evaluate_alarm",
+    "ministack.services.cloudwatch:_evaluate_all_alarms",
+    "ministack.services.cloudwatch:_evaluate_parent_alarms",
+    "ministack.services.cloudwatch:_metrics",
+    "ministack.services.cloudwatch:_record_history",
+    "ministack.services.cloudwatch:_store_datum",
+)
 
 log = logging.getLogger("local_aws.metrics")
 

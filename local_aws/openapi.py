@@ -3,10 +3,6 @@
 ministack's import takes paths and integrations' URIs only. This one adds validators, models, request parameters,
 method and integration responses, mocks, gateway responses and per-operation security, works in place (a changed body
 keeps the API's id), and refuses what API Gateway refuses. Root-level `security` is ignored, as on AWS.
-
-Relies on ministack 1.5.33: `services.apigateway_v1.{_resources, _models, _request_validators, _gateway_responses,
-_authorizers_v1, _rest_apis, _new_id, _import_security_schemes, _method_security, _put_method, _put_method_response,
-_put_integration, _put_integration_response, _put_gateway_response, _create_model, _create_request_validator}`.
 """
 
 from __future__ import annotations
@@ -17,6 +13,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ministack.services import apigateway_v1 as gateway
+
+RELIES_ON = (
+    "ministack.services.apigateway_v1:_authorizers_v1",
+    "ministack.services.apigateway_v1:_create_model",
+    "ministack.services.apigateway_v1:_create_request_validator",
+    "ministack.services.apigateway_v1:_gateway_responses",
+    "ministack.services.apigateway_v1:_import_security_schemes",
+    "ministack.services.apigateway_v1:_method_security",
+    "ministack.services.apigateway_v1:_models",
+    "ministack.services.apigateway_v1:_new_id",
+    "ministack.services.apigateway_v1:_put_gateway_response",
+    "ministack.services.apigateway_v1:_put_integration",
+    "ministack.services.apigateway_v1:_put_integration_response",
+    "ministack.services.apigateway_v1:_put_method",
+    "ministack.services.apigateway_v1:_put_method_response",
+    "ministack.services.apigateway_v1:_request_validators",
+    "ministack.services.apigateway_v1:_resources",
+    "ministack.services.apigateway_v1:_rest_apis",
+)
 
 METHODS = ("get", "post", "put", "delete", "patch", "head", "options", "x-amazon-apigateway-any-method")
 

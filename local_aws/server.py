@@ -32,6 +32,9 @@ ADDITIONS: tuple[str, ...] = (
     "event_sources",
     "logs",
     "metrics",
+    "events",
+    "sns",
+    "iam",
     "redshift_serverless",
     "redshift_data",
     "xray",
@@ -60,7 +63,7 @@ def main() -> None:
     try:
         application = with_instance_routes(install(context), options.token, postgres)
         process = psutil.Process()
-        state.write_server(Server(process.pid, process.create_time(), context.port, options.token))
+        state.write_server(Server(process.pid, process.create_time(), context.port, options.token, context.xray_port))
         serve(application, listener)
     finally:
         postgres.stop()
