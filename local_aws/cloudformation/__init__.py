@@ -34,6 +34,7 @@ MODULES = (
     "exports",
     "stack_states",
     "change_sets",
+    "stack_settings",
     "request_tokens",
 )
 

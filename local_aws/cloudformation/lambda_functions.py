@@ -1,18 +1,23 @@
 """The properties of AWS::Lambda::Function that the emulator drops, and the end of its update.
 
-Network, dead-letter target, environment key, reserved concurrency and file systems. After an update the emulator lets
+Network, dead-letter target, environment key, reserved concurrency and file systems; and a role that Lambda cannot
+assume is refused. After an update the emulator lets
 a function stay Pending for a while; CloudFormation reports a function only when it is Active.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ministack.services import lambda_svc
+from ministack.services import iam, lambda_svc
+from ministack.services.cloudformation import provisioners
 
-from local_aws.cloudformation.registry import Properties, extend, require
+from local_aws.cloudformation.registry import Properties, Provisioned, extend, require
 
 RELIES_ON = (
+    "ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS",
+    "ministack.services.iam:_roles",
     "ministack.services.lambda_svc:_functions",
     "ministack.services.lambda_svc:_delete_function_concurrency",
     "ministack.services.lambda_svc:_put_function_concurrency",
@@ -27,7 +32,25 @@ _ACCOUNT_CONCURRENCY = 1000
 
 def install() -> None:
     """Extend the type's handlers."""
+    base = provisioners._RESOURCE_HANDLERS[_TYPE]
+
+    def create(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
+        _require_assumable(properties.get("Role", ""))
+        created: Provisioned = base["create"](logical_id, properties, stack_name)
+        return created
+
+    provisioners._RESOURCE_HANDLERS[_TYPE] = {**base, "create": create}
     extend(_TYPE, _apply)
+
+
+def _require_assumable(role_arn: str) -> None:
+    """Raise ValueError with Lambda's reason unless the role exists and trusts Lambda."""
+    role = next((role for role in iam._roles.values() if role["Arn"] == role_arn), None)
+    trust = json.dumps(role["AssumeRolePolicyDocument"]) if role is not None else ""
+    if "lambda.amazonaws.com" not in trust:
+        raise ValueError(
+            "The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400)"
+        )
 
 
 def _apply(name: str, new: Properties, old: Properties) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import cfnlint.data.schemas
-
 Recreation = Literal["Always", "Conditionally", "Never"]
 
-_DIRECTORY = Path(next(iter(cfnlint.data.schemas.__path__)))
-_REGION_INDEX = _DIRECTORY / "providers" / "us-east-1.json"
+_IN_PACKAGE = Path("data", "schemas")
+_REGION_INDEX = Path("providers", "us-east-1.json")
 
 # Types whose name is not their identifier in the schema: AWS derives an ARN, a URL or an id from it.
 _NAMES_BESIDE_IDENTIFIER = {
@@ -38,7 +37,6 @@ class Schema:
     may_replace: frozenset[str]
     name: str | None
     taggable: bool
-    attributes: frozenset[str]
 
     def recreation(self, property_name: str) -> Recreation:
         """What a change of this property does to the resource."""
@@ -48,8 +46,17 @@ class Schema:
 
 
 @cache
+def _directory() -> Path:
+    """Where cfn-lint keeps the schemas; found without importing it, which would take longer than reading them."""
+    package = find_spec("cfnlint")
+    if package is None or package.origin is None:
+        raise RuntimeError("cfn-lint carries AWS's resource schemas and is not installed; install requirements.txt")
+    return Path(package.origin).parent / _IN_PACKAGE
+
+
+@cache
 def _index() -> dict[str, str]:
-    index: dict[str, str] = json.loads(_REGION_INDEX.read_text(encoding="utf-8"))
+    index: dict[str, str] = json.loads((_directory() / _REGION_INDEX).read_text(encoding="utf-8"))
     return index
 
 
@@ -59,7 +66,7 @@ def schema_of(resource_type: str) -> Schema | None:
     file_name = _index().get(resource_type)
     if file_name is None:
         return None
-    raw = json.loads((_DIRECTORY / "resources" / f"{file_name}.json").read_text(encoding="utf-8"))
+    raw = json.loads((_directory() / "resources" / f"{file_name}.json").read_text(encoding="utf-8"))
     replaces = _top_level(raw, "createOnlyProperties")
     return Schema(
         replaces=replaces,
@@ -70,9 +77,6 @@ def schema_of(resource_type: str) -> Schema | None:
         ),
         name=_NAMES_BESIDE_IDENTIFIER.get(resource_type) or _identifying_name(raw, replaces),
         taggable=bool((raw.get("tagging") or {}).get("taggable")),
-        attributes=frozenset(
-            path.removeprefix("/properties/").replace("/", ".") for path in raw.get("readOnlyProperties", [])
-        ),
     )
 
 

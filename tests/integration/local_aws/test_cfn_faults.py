@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.local_aws.cfn_stacks import Client, Stack, template
@@ -102,5 +101,6 @@ def test_an_api_call_is_throttled(stack: Stack, faults: Faults) -> None:
 
 def test_a_misspelt_rule_is_no_silence(stack: Stack, faults: Faults) -> None:
     faults([{"type": "AWS::SQS::Queue", "opperation": "create"}])
-    with pytest.raises(ClientError):
-        stack.cloudformation.list_exports()
+    code, message = refused(stack.cloudformation.list_exports)
+    assert code == "InvalidFaults"
+    assert "opperation" in message

@@ -15,7 +15,7 @@ Reader = Callable[[Client, str], dict[str, Any]]
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
 KMS_KEY = ("AWS::KMS::Key", {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}})
 LOG_GROUP_ARN = {"Fn::GetAtt": ["Group", "Arn"]}
-LOG_GROUP = ("AWS::Logs::LogGroup", {})
+LOG_GROUP: tuple[str, dict[str, Any]] = ("AWS::Logs::LogGroup", {})
 ROLE = (
     "AWS::IAM::Role",
     {
@@ -39,7 +39,17 @@ FUNCTION = {
     "Handler": "index.handler",
     "Code": {"ZipFile": "def handler(event, context): return 1"},
 }
-FUNCTION_BESIDE = {"Role": ROLE, "Function": ("AWS::Lambda::Function", FUNCTION)}
+READS_AND_SENDS = {
+    "PolicyName": "all",
+    "PolicyDocument": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["kinesis:*", "sqs:*"], "Resource": "*"}],
+    },
+}
+FUNCTION_BESIDE = {
+    "Role": ("AWS::IAM::Role", {**ROLE[1], "Policies": [READS_AND_SENDS]}),
+    "Function": ("AWS::Lambda::Function", FUNCTION),
+}
 API = {
     "Api": ("AWS::ApiGateway::RestApi", {"Name": "api"}),
     "Method": (
@@ -741,21 +751,6 @@ CASES = {
         {"batch": 50, "attempts": 5, "bisect": False},
         {
             **FUNCTION_BESIDE,
-            "Role": (
-                ROLE[0],
-                {
-                    **ROLE[1],
-                    "Policies": [
-                        {
-                            "PolicyName": "all",
-                            "PolicyDocument": {
-                                "Version": "2012-10-17",
-                                "Statement": [{"Effect": "Allow", "Action": ["kinesis:*", "sqs:*"], "Resource": "*"}],
-                            },
-                        }
-                    ],
-                },
-            ),
             "Stream": ("AWS::Kinesis::Stream", {"ShardCount": 1}),
             "Dead": ("AWS::SQS::Queue", {}),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -218,19 +219,8 @@ def test_a_create_only_change_makes_a_new_resource_and_removes_the_old(
     stack: Stack, resource_type: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     def body(properties: dict[str, Any]) -> dict[str, Any]:
-        named = {k: v.replace("{stack}", stack.name) if isinstance(v, str) else v for k, v in properties.items()}
-        return template(
-            {
-                "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
-                "Subject": {
-                    "Type": resource_type,
-                    "Properties": {
-                        k: {n: t.replace("{stack}", stack.name) for n, t in v.items()} if k == "DatabaseInput" else v
-                        for k, v in named.items()
-                    },
-                },
-            }
-        )
+        named = json.loads(json.dumps(properties).replace("{stack}", stack.name))
+        return template({"Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}), "Subject": (resource_type, named)})
 
     stack.create(body(before))
     old = stack.physical_id("Subject")
@@ -368,7 +358,7 @@ def test_an_update_records_only_what_it_touches(stack: Stack) -> None:
         (
             "AWS::Lambda::Function",
             {
-                "Role": "arn:aws:iam::000000000000:role/x",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                 "Handler": "i.h",
                 "Runtime": "python3.13",
                 "Code": {"ZipFile": "h"},
@@ -395,7 +385,8 @@ def test_an_update_records_only_what_it_touches(stack: Stack) -> None:
 def test_the_stacks_tags_reach_its_resources(
     client: Client, stack: Stack, resource_type: str, properties: dict[str, Any], read: Any
 ) -> None:
-    body = template({"Subject": (resource_type, properties)})
+    role = ("AWS::IAM::Role", {"AssumeRolePolicyDocument": TRUST})
+    body = template({"Role": role, "Subject": (resource_type, properties)})
 
     def tags() -> dict[str, str]:
         found = read(client, stack.physical_id("Subject"))
@@ -408,3 +399,41 @@ def test_the_stacks_tags_reach_its_resources(
     assert tags()["aws:cloudformation:stack-name"] == stack.name
     assert stack.update(body, Tags=[{"Key": "Owner", "Value": "two"}]) == "UPDATE_COMPLETE", stack.reasons()
     assert tags()["Owner"] == "two"
+
+
+def test_a_stack_shows_its_role_topics_and_description(client: Client, stack: Stack) -> None:
+    trust = json.loads(json.dumps(TRUST).replace("lambda", "cloudformation"))
+    role_arn = client("iam").create_role(RoleName=stack.name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    topic = "arn:aws:sns:us-east-1:000000000000:a"
+    body = template({"Queue": queue()}, Description="first")
+    stack.create(body, RoleARN=role_arn, NotificationARNs=[topic])
+    described = stack.describe()
+    assert (described["RoleARN"], described["NotificationARNs"], described["Description"]) == (
+        role_arn,
+        [topic],
+        "first",
+    )
+    # Topics alone are an update; without any change there is nothing to do.
+    assert stack.update(body, NotificationARNs=[f"{topic}2"]) == "UPDATE_COMPLETE"
+    assert stack.describe()["NotificationARNs"] == [f"{topic}2"]
+    assert refused(stack.update, body, NotificationARNs=[f"{topic}2"]) == (
+        "ValidationError",
+        "No updates are to be performed.",
+    )
+    changed = template({"Queue": queue(DelaySeconds=1)}, Description="second")
+    stack.execute(stack.change_set(changed, NotificationARNs=[topic]))
+    assert stack.describe()["NotificationARNs"] == [topic]
+    assert stack.describe()["Description"] == "second"
+
+
+def test_a_role_that_cannot_be_assumed_is_refused(stack: Stack) -> None:
+    role_arn = "arn:aws:iam::000000000000:role/nobody"
+    message = f"Role {role_arn} is invalid or cannot be assumed"
+    assert refused(stack.create, template({"Queue": queue()}), RoleARN=role_arn) == ("ValidationError", message)
+
+
+def test_a_function_needs_a_role_that_lambda_can_assume(stack: Stack) -> None:
+    code = {"Runtime": "python3.13", "Handler": "index.h", "Code": {"ZipFile": "h = 1"}}
+    function = {**code, "Role": "arn:aws:iam::000000000000:role/nobody"}
+    assert stack.create(template({"Function": ("AWS::Lambda::Function", function)})) == "ROLLBACK_COMPLETE"
+    assert stack.reasons()[0].startswith("The role defined for the function cannot be assumed by Lambda.")
