@@ -34,6 +34,7 @@ class Server:
     created: float
     port: int
     token: str
+    xray_port: int
 
     @property
     def endpoint_url(self) -> str:

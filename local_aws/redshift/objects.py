@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class ObjectStore:
         self._require("s3:PutObject", f"arn:aws:s3:::{bucket}/{key}")
         self._require_key("kms:GenerateDataKey", s3._bucket_default_sse_headers(bucket))
         status, _, answer = app.call_service_handler_sync(
-            app.SERVICE_HANDLERS["s3"],
+            functools.partial(s3.handle_request, internal=True),
             "PUT",
             f"/{bucket}/{key}",
             {"host": "s3.amazonaws.com", "content-length": str(len(body))},
