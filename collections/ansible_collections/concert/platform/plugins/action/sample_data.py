@@ -55,6 +55,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **CONNECTION_ARGUMENT_SPEC,
 }
 
+LAST_LOOK_SECONDS = 60
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Runs in the controller process, so that progress shows while the pipeline works."""
@@ -106,7 +108,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         deadline = Deadline(options["timeout"])
         self._send(connection.client("kinesis"), streams, rows, decision.state, deadline)
         await_arrival(
-            DataApi(connection.client("redshift-data"), warehouse, deadline),
+            # The last look begins when the time is over, and has to be able to say what is missing.
+            DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"] + LAST_LOOK_SECONDS)),
             [expectation for dataset, part in rows.items() for expectation in expectations(dataset, part)],
             deadline,
             self._report,
