@@ -572,6 +572,24 @@ OTHERS = {
         edit_statement("WarehouseLoadQueuePolicy", "DenyWithoutTls", "Action", "sqs:SendMessage", "PolicyDocument"),
         "does not deny sqs:*",
     ),
+    "policy-too-long-for-iam": own(
+        "policies_are_as_small_as_iam_takes_them",
+        STORAGE,
+        edit_statement("GlueRole", "ReadRaw", "Resource", [f"arn:aws:s3:::bucket/{number}/*" for number in range(400)]),
+        "of own policies; IAM takes 10240",
+    ),
+    "managed-policy-too-long-for-iam": own(
+        "policies_are_as_small_as_iam_takes_them",
+        COMPUTE,
+        edit_statement(
+            "WarehouseQueryPolicy",
+            "RunStatements",
+            "Resource",
+            [f"arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/{number}" for number in range(200)],
+            "PolicyDocument",
+        ),
+        "IAM takes 6,144",
+    ),
     "role-of-unknown-purpose": own(
         "roles_are_those_that_are_listed",
         STORAGE,

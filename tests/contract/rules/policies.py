@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -398,6 +399,25 @@ def buckets_topics_and_queues_demand_tls(platform: Platform) -> Breaches:
             for part in wanted:
                 if part not in denied:
                     yield resource, f"does not deny {action} on {part} without TLS"
+
+
+@rule
+def policies_are_as_small_as_iam_takes_them(platform: Platform) -> Breaches:
+    """Characters without white space: 2,048 of trust, 10,240 of a role's own policies, 6,144 of a managed one."""
+
+    def size(document: Any) -> int:
+        return len(json.dumps(document, separators=(",", ":")))
+
+    for role in platform.resources("AWS::IAM::Role"):
+        trust = size(role.properties["AssumeRolePolicyDocument"])
+        own = sum(size(policy["PolicyDocument"]) for policy in role.properties.get("Policies", []))
+        attached = len(as_list(role.properties.get("ManagedPolicyArns")))
+        for what, count, most in (("trust", trust, 2048), ("own policies", own, 10_240), ("managed", attached, 10)):
+            if count > most:
+                yield role, f"has {count} of {what}; IAM takes {most}"
+    for policy in platform.resources("AWS::IAM::ManagedPolicy"):
+        if size(policy.properties["PolicyDocument"]) > 6144:
+            yield policy, f"has {size(policy.properties['PolicyDocument'])} characters; IAM takes 6,144"
 
 
 @rule
