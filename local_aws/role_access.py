@@ -17,6 +17,7 @@ RELIES_ON = (
     "ministack.core.iam_evaluator:_permissions_boundary",
     "ministack.core.iam_evaluator:_resource_policy",
     "ministack.core.iam_evaluator:combine_resource_policy",
+    "ministack.core.iam_evaluator:_POLICY_REQUIRED",
     "ministack.core.iam_evaluator:_conditions_met",
     "ministack.services.iam:_roles",
 )
@@ -64,9 +65,7 @@ class Role:
             allowed = True
         return allowed
 
-    def may(
-        self, action: str, service: str, resource_arn: str, context: Mapping[str, Any] | None = None
-    ) -> bool:
+    def may(self, action: str, service: str, resource_arn: str, context: Mapping[str, Any] | None = None) -> bool:
         """Whether the role's policies, its boundary and the resource's own policy together allow an action."""
         policies = iam_evaluator._gather_role_policies(self.name, self.account)
         limits = iam_evaluator._permissions_boundary(iam._roles, self.name, self.account)

@@ -34,6 +34,7 @@ ADDITIONS: tuple[str, ...] = (
     "metrics",
     "events",
     "sns",
+    "object_notifications",
     "iam",
     "redshift_serverless",
     "redshift_data",
@@ -145,7 +146,7 @@ def serve(application: Application, listener: socket.socket) -> None:
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 1
+    config.graceful_timeout = 0.3
     config.shutdown_timeout = 5
     logging.getLogger("hypercorn.access").addFilter(lambda record: HEALTH_PATH not in record.getMessage())
     asyncio.run(hypercorn_serve(application, config))

@@ -19,6 +19,12 @@ from local_aws.redshift.identity import database_user
 from local_aws.redshift.model import Record, invalid
 from local_aws.service import AwsError, Operation, Request, arn
 
+RELIES_ON = (
+    "ministack.services.secretsmanager:_secrets",
+    "ministack.services.secretsmanager:_store_new_secret",
+    "ministack.services.secretsmanager:delete_secret_in_process",
+)
+
 SERVICE = "redshift-serverless"
 CREDENTIAL_SECONDS = range(900, 3601)
 PASSWORD_LENGTH = 32

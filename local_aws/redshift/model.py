@@ -12,6 +12,11 @@ from ministack.services import ec2
 
 from local_aws.service import AwsError
 
+RELIES_ON = (
+    "ministack.services.ec2:_security_groups",
+    "ministack.services.ec2:_subnets",
+)
+
 Record = dict[str, Any]
 
 namespaces: AccountRegionScopedDict = AccountRegionScopedDict()

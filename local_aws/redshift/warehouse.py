@@ -17,6 +17,8 @@ from local_aws.redshift.errors import StatementError
 from local_aws.redshift.identity import database_user
 from local_aws.service import AwsError, Caller
 
+RELIES_ON = ("ministack.services.secretsmanager:resolve_secret_string",)
+
 SESSION_OPTIONS = "-c statement_timeout=600000 -c lock_timeout=120000 -c client_min_messages=warning"
 
 
