@@ -48,6 +48,8 @@ def install() -> None:
 def check(template: dict[str, Any], conditions: dict[str, bool]) -> None:
     """Raise ValueError with AWS's text for references to what the template does not have under these conditions."""
     resources = template.get("Resources") or {}
+    if not resources:
+        raise ValueError("Template format error: At least one Resources member must be defined.")
     active = {
         name: resource
         for name, resource in resources.items()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import pytest
@@ -437,3 +439,66 @@ def test_a_function_needs_a_role_that_lambda_can_assume(stack: Stack) -> None:
     function = {**code, "Role": "arn:aws:iam::000000000000:role/nobody"}
     assert stack.create(template({"Function": ("AWS::Lambda::Function", function)})) == "ROLLBACK_COMPLETE"
     assert stack.reasons()[0].startswith("The role defined for the function cannot be assumed by Lambda.")
+
+
+def test_a_template_without_resources_is_refused(stack: Stack) -> None:
+    message = "Template format error: At least one Resources member must be defined."
+    assert refused(stack.create, template({})) == ("ValidationError", message)
+
+
+def test_a_new_description_publishes_a_new_version_and_moves_the_alias(client: Client, stack: Stack) -> None:
+    def body(key: str) -> dict[str, Any]:
+        function = {
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Runtime": "python3.13",
+            "Handler": "index.h",
+            "Code": {"ZipFile": f"h = {key!r}"},
+        }
+        version = {"FunctionName": {"Ref": "Function"}, "Description": key}
+        alias = {"FunctionName": {"Ref": "Function"}, "FunctionVersion": {"Fn::GetAtt": ["Version", "Version"]}}
+        return template(
+            {
+                "Role": ("AWS::IAM::Role", {"AssumeRolePolicyDocument": TRUST}),
+                "Function": ("AWS::Lambda::Function", function),
+                "Version": {"Type": "AWS::Lambda::Version", "UpdateReplacePolicy": "Retain", "Properties": version},
+                "Alias": ("AWS::Lambda::Alias", {**alias, "Name": "live"}),
+            }
+        )
+
+    api = client("lambda")
+    assert stack.create(body("one")) == "CREATE_COMPLETE", stack.reasons()
+    name = stack.physical_id("Function")
+    assert api.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == "1"
+    change_set = stack.change_set(body("two"))
+    replaced = {
+        change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"]["Replacement"]
+        for change in change_set["Changes"]
+    }
+    assert replaced == {"Function": "False", "Version": "True", "Alias": "False"}
+    assert stack.execute(change_set) == "UPDATE_COMPLETE", stack.reasons()
+    assert api.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == "2"
+    versions = [version["Version"] for version in api.list_versions_by_function(FunctionName=name)["Versions"]]
+    assert versions == ["$LATEST", "1", "2"]
+
+
+def test_a_layer_keeps_its_name_over_its_versions(client: Client, stack: Stack) -> None:
+    bucket = f"{stack.name}-code"
+    client("s3").create_bucket(Bucket=bucket)
+    for key in ("one", "two"):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as writer:
+            writer.writestr("python/shared.py", key)
+        client("s3").put_object(Bucket=bucket, Key=key, Body=archive.getvalue())
+
+    def body(key: str) -> dict[str, Any]:
+        layer = {"LayerName": stack.name, "Content": {"S3Bucket": bucket, "S3Key": key}}
+        return template(
+            {"Layer": {"Type": "AWS::Lambda::LayerVersion", "UpdateReplacePolicy": "Retain", "Properties": layer}}
+        )
+
+    assert stack.create(body("one")) == "CREATE_COMPLETE", stack.reasons()
+    first = stack.physical_id("Layer")
+    assert stack.update(body("two")) == "UPDATE_COMPLETE", stack.reasons()
+    assert stack.physical_id("Layer") == first.removesuffix("1") + "2"
+    found = client("lambda").list_layer_versions(LayerName=stack.name)["LayerVersions"]
+    assert [version["Version"] for version in found] == [2, 1]
