@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from local_aws.context import Context
-from local_aws.redshift import cloudformation, control
-from local_aws.service import add_service
+from local_aws.redshift import cloudformation, control, model
+from local_aws.service import add_service, on_reset
 
 
 def install(context: Context) -> None:
@@ -14,3 +14,10 @@ def install(context: Context) -> None:
         control.SERVICE, plane.operations(), resource_arn=control.resource_arn, target_prefix="RedshiftServerless"
     )
     cloudformation.install(plane)
+
+    def forget() -> None:
+        model.workgroups.clear()
+        model.namespaces.clear()
+        context.postgres.stop()
+
+    on_reset(forget)

@@ -14,6 +14,7 @@ from ministack.core.responses import get_account_id, get_region
 
 RELIES_ON = (
     "ministack.app:SERVICE_HANDLERS",
+    "ministack.app:_reset_all_state",
     "ministack.core.router:SERVICE_PATTERNS",
     "ministack.core.iam_actions:SERVICE_TO_IAM_NAMESPACE",
     "ministack.core.iam_actions:_BOTOCORE_SERVICE_MAP",
@@ -101,6 +102,17 @@ def add_service(
     if rest_model is not None:
         iam_actions._BOTOCORE_SERVICE_MAP[name] = [rest_model]
     _name_resources(name, resource_arn, paths)
+
+
+def on_reset(forget: Callable[[], None]) -> None:
+    """Have `forget` called when the emulator is told to forget everything (`POST /_ministack/reset`)."""
+    inner = app._reset_all_state
+
+    def reset() -> None:
+        inner()
+        forget()
+
+    app._reset_all_state = reset
 
 
 def arn(service: str, resource: str) -> str:

@@ -26,6 +26,7 @@ PAGE_ROWS = 1000
 REFUSED_MEMBERS = {
     "SessionId": "sessions are not embedded",
     "SessionKeepAliveSeconds": "sessions are not embedded",
+    "WithEvent": "no event is sent",
     "DbUser": "a workgroup derives the database user from the caller",
 }
 
@@ -35,6 +36,10 @@ class DataApi:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._statements = Statements(warehouse)
+
+    def forget(self) -> None:
+        """Forget all submissions."""
+        self._statements.forget()
 
     def operations(self) -> Mapping[str, Operation]:
         """The implemented operations by name."""
@@ -292,7 +297,7 @@ def resource_arn(_operation: str, body: Mapping[str, Any]) -> str:
 
 def _check_statements(body: Mapping[str, Any], sqls: Sequence[str], parameters: Sequence[Mapping[str, str]]) -> None:
     for member, reason in REFUSED_MEMBERS.items():
-        if body.get(member) is not None:
+        if body.get(member) not in (None, False):
             raise _invalid(f"{member} is not supported: {reason}.")
     if body.get("ResultFormat") not in (None, "JSON"):
         raise _invalid(f"ResultFormat {body['ResultFormat']} is not supported by the embedded Data API.")

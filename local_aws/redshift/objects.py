@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack import app
+from ministack.core.responses import get_region
 from ministack.services import kms, s3
 
 from local_aws.redshift.errors import StatementError
@@ -102,7 +103,9 @@ class ObjectStore:
         """An object under a KMS key can be read and written only by those who may use the key."""
         key_id = headers.get("x-amz-server-side-encryption-aws-kms-key-id")
         record = kms._resolve_key(key_id) if key_id else None
-        if record is not None and not self.role.may(action, "kms", record["Arn"]):
+        # It is S3 that calls the key for the role, and policies may insist on that.
+        through_s3 = {"kms:ViaService": f"s3.{get_region()}.amazonaws.com", "kms:CallerAccount": self.role.account}
+        if record is not None and not self.role.may(action, "kms", record["Arn"], through_s3):
             raise StatementError(_denied(self.role.arn, action, record["Arn"]))
 
 

@@ -167,6 +167,12 @@ class Statements:
                 connection.cancel_safe(timeout=5.0)
         return True
 
+    def forget(self) -> None:
+        """Forget all submissions and tokens; what runs goes on unseen."""
+        with self._lock:
+            self._kept.clear()
+            self._tokens.clear()
+
     async def wait(self, submission: Submission, seconds: float) -> None:
         """Wait for its end, at most `seconds`."""
         with contextlib.suppress(TimeoutError):

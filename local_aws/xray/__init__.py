@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local_aws.context import Context
-from local_aws.service import add_service
+from local_aws.service import add_service, on_reset
 from local_aws.xray import cloudformation, daemon, operations
 
 
@@ -17,4 +17,5 @@ def install(context: Context) -> None:
         paths=operations.PATHS,
     )
     cloudformation.install()
+    on_reset(operations.forget)
     daemon.listen(context.xray_socket)

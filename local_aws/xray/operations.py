@@ -268,6 +268,13 @@ def replace_tags(resource_arn: str, tags: list[Mapping[str, str]]) -> None:
     _tags[resource_arn] = {entry["Key"]: entry["Value"] for entry in tags}
 
 
+def forget() -> None:
+    """Forget everything in all accounts."""
+    for store in (groups, rules, _tags, _statistics):
+        store.clear()
+    STORE.clear()
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "PutTraceSegments": put_trace_segments,
     "GetTraceSummaries": get_trace_summaries,

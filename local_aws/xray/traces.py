@@ -132,6 +132,12 @@ class TraceStore:
             while self._count > MAX_SEGMENTS and len(traces) > 1:
                 self._count -= len(traces.pop(next(iter(traces))))
 
+    def clear(self) -> None:
+        """Forget all segments."""
+        with self._lock:
+            self._segments.clear()
+            self._count = 0
+
     def get(self, scope: Scope, identifier: str) -> Trace | None:
         """A trace by id."""
         with self._lock:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -138,6 +139,19 @@ def test_a_killed_server_is_stopped_and_starts_afresh(state: State) -> None:
     assert second["status"] == "started"
     assert second["pid"] != first["pid"]
     assert client_of(state)("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_reset_forgets_the_warehouse_and_the_traces(state: State) -> None:
+    described: dict[str, Any] = launcher.start(state)
+    client = client_of(state)
+    create_warehouse(client, "reset").run("CREATE TABLE t (n integer)")
+    client("xray").create_group(GroupName="reset")
+    request = urllib.request.Request(f"{described['endpoint_url']}/_ministack/reset", method="POST")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
+        assert answer.status == 200
+    assert client("redshift-serverless").list_namespaces()["namespaces"] == []
+    assert client("xray").get_groups()["Groups"] == []
+    assert "does not exist" in create_warehouse(client, "reset").error("SELECT * FROM t")
 
 
 def test_a_pid_that_belongs_to_another_program_is_left_alone(state: State) -> None:

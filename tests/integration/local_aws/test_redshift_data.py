@@ -376,6 +376,7 @@ def test_a_statement_belongs_to_who_submitted_it(client: Client, warehouse: Ware
         pytest.param({"Sql": "SELECT '" + "x" * 102_400 + "'"}, "ValidationException", id="over-100-kilobytes"),
         pytest.param({"ClientToken": "t" * 65}, "ValidationException", id="long-token"),
         pytest.param({"DbUser": "someone"}, "ValidationException", id="database-user"),
+        pytest.param({"WithEvent": True}, "ValidationException", id="event"),
         pytest.param({"SessionKeepAliveSeconds": 60}, "ValidationException", id="session"),
         pytest.param({"ResultFormat": "CSV"}, "ValidationException", id="format"),
     ],
