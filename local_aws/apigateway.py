@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import copy
 import json
 import logging
@@ -744,5 +743,4 @@ def _send_segment(request: Request, status: int, finished: float, length: int) -
     }
     if trace.parent:
         segment["parent_id"] = trace.parent
-    with contextlib.suppress(OSError):
-        tracing.send_segment(_xray_port, segment)
+    tracing.send_segment(_xray_port, segment)

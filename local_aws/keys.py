@@ -89,11 +89,16 @@ def role_may_use(arn: str, role_arn: str, session: str, action: str, via: str) -
     return bool(combined.decision == "Allow")
 
 
-def service_may_use(arn: str, service: str, action: str, source_arn: str) -> bool:
-    """Whether the key policy lets the service principal `service` perform `action` for `source_arn`."""
+def service_may_use(
+    arn: str, service: str, action: str, source_arn: str, conditions: Mapping[str, str] | None = None
+) -> bool:
+    """Whether the key policy lets the service principal `service` perform `action` for `source_arn`.
+
+    `conditions` are further condition keys in lower case, e.g. an encryption context.
+    """
     if not authorization.enforced():
         return True
-    extra = {"aws:sourcearn": source_arn, "aws:sourceaccount": get_account_id()}
+    extra = {"aws:sourcearn": source_arn, "aws:sourceaccount": get_account_id(), **(conditions or {})}
     context = _context(arn, action, {"arn": "*", "type": "Service", "account": ""}, "", extra)
     decision = iam_evaluator.evaluate_resource_policy(_policy(arn), context, service=service)
     return bool(decision.decision == "Allow")

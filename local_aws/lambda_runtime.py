@@ -32,7 +32,7 @@ from typing import Any
 from ministack.core import lambda_runtime as pool
 from ministack.services import cloudwatch_logs, lambda_svc
 
-from local_aws import authorization, metrics
+from local_aws import authorization, metrics, tracing
 from local_aws.context import Context
 from local_aws.lambda_bootstrap import LOG_END_MARKER
 
@@ -66,6 +66,9 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 
 INIT_SECONDS = 60.0
 """Lambda allows 10 s to load a function's code; a busy laptop needs more before that says anything."""
+
+EXIT_SECONDS = 2.0
+"""How long a process that closed its streams may take to be gone."""
 
 LOG_SECONDS = 2.0
 """How long to wait for the last log lines after an answer."""
@@ -279,6 +282,12 @@ def function_environment(config: Mapping[str, Any], task_root: Path, log_stream:
     return {**defaults, **variables, **reserved}
 
 
+class _NoAnswerError(Exception):
+    def __init__(self, *, timed_out: bool) -> None:
+        super().__init__("timed out" if timed_out else "the process ended")
+        self.timed_out = timed_out
+
+
 class ExecutionEnvironment:
     """One process of one function version. The pool leases it to one invocation at a time."""
 
@@ -311,11 +320,12 @@ class ExecutionEnvironment:
             "trace_id": trace_id,
         }
         self._send(request)
-        answer = self._receive(timeout)
-        invocation.duration_ms = (time.time() - started) * 1000
-        if answer is None:
-            timed_out = self._proc is not None and self._proc.poll() is None
-            return self._end(invocation, timeout if timed_out else None)
+        try:
+            answer = self._receive(timeout)
+        except _NoAnswerError as error:
+            return self._end(invocation, timeout if error.timed_out else None)
+        finally:
+            invocation.duration_ms = (time.time() - started) * 1000
         self._collect_log(invocation, invocation.request_id)
         invocation.peak_mb = self._peak_memory_mb()
         return answer
@@ -347,10 +357,12 @@ class ExecutionEnvironment:
         ):
             threading.Thread(target=target, args=arguments, daemon=True, name=f"lambda-{self.func_name}").start()
         self._send({"path": import_path(task_root, layers)})
-        ready = self._receive(INIT_SECONDS)
-        invocation.init_ms = (time.time() - began) * 1000
-        if ready is None:
-            return self._end(invocation, INIT_SECONDS if self._proc.poll() is None else None)
+        try:
+            ready = self._receive(INIT_SECONDS)
+        except _NoAnswerError as error:
+            return self._end(invocation, INIT_SECONDS if error.timed_out else None)
+        finally:
+            invocation.init_ms = (time.time() - began) * 1000
         self._collect_log(invocation, "init")
         if ready["status"] == "ready":
             return None
@@ -365,12 +377,16 @@ class ExecutionEnvironment:
             self._proc.stdin.write(json.dumps(message) + "\n")
             self._proc.stdin.flush()
 
-    def _receive(self, seconds: float) -> dict[str, Any] | None:
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        """The process's next answer. Raises _NoAnswerError if it takes longer, or if the process ends instead."""
         try:
             line = self._answers.get(timeout=seconds)
         except queue.Empty:
-            return None
-        return json.loads(line) if line is not None else None
+            raise _NoAnswerError(timed_out=True) from None
+        if line is None:
+            raise _NoAnswerError(timed_out=False)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def _collect_log(self, invocation: Invocation, name: str) -> None:
         """Take the lines up to the mark that the process writes after `name`."""
@@ -387,7 +403,7 @@ class ExecutionEnvironment:
 
     def _end(self, invocation: Invocation, timeout: float | None) -> dict[str, Any]:
         """The error of an invocation that never answered; its process is gone afterwards."""
-        code = self._stop()
+        code = self._stop(grace_seconds=0.0 if timeout is not None else EXIT_SECONDS)
         self._collect_log(invocation, "\0")
         prefix = f"RequestId: {invocation.request_id} Error: "
         if timeout is not None:
@@ -402,15 +418,17 @@ class ExecutionEnvironment:
             payload = {"errorType": "Runtime.ExitError", "errorMessage": prefix + message}
         return {"status": "error", "payload": payload}
 
-    def _stop(self) -> int | None:
+    def _stop(self, grace_seconds: float = 0.0) -> int | None:
+        """End the process; its exit status if it ends by itself within `grace_seconds`."""
         process, self._proc = self._proc, None
         if process is None:
             return None
-        exited = process.poll()
-        if exited is None:
+        try:
+            return process.wait(timeout=grace_seconds)
+        except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout=5)
-        return exited
+            return None
 
     def _peak_memory_mb(self) -> int:
         """The process's largest resident size so far; 0 where the system does not tell."""
@@ -454,29 +472,64 @@ def _execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any
     )
     # A version's environments serve every alias that points at it: each invocation brings its own ARN.
     worker.config = config
+    trace = function_trace(config)
+    started = time.time()
     try:
-        answer = worker.invoke(event, invocation, trace_header(config))
+        answer = worker.invoke(event, invocation, trace.inner.header())
     except Exception as error:
         log.exception("%s could not be run", config["FunctionName"])
         answer = {"status": "error", "payload": {"errorType": "Runtime.Unknown", "errorMessage": str(error)}}
     finally:
         pool.release_worker(worker)
+    _send_segments(trace, config, invocation, started, failed=answer["status"] != "ok")
     text = "\n".join(line.message for line in invocation.lines)
     if answer["status"] == "ok":
         return {"body": answer["payload"], "log": text}
     return {"body": answer["payload"], "log": text, "error": True, "function_error": "Unhandled"}
 
 
-def trace_header(config: Mapping[str, Any]) -> str:
-    """The value of `_X_AMZN_TRACE_ID`: the caller's trace, or a new one that active tracing samples."""
-    inbound = inbound_trace.get()
-    if inbound and "Parent=" in inbound and "Sampled=" in inbound:
-        return inbound
-    root = next((part for part in inbound.split(";") if part.startswith("Root=")), "")
-    if not root:
-        root = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    sampled = int((config.get("TracingConfig") or {}).get("Mode") == "Active")
-    return f"{root};Parent={os.urandom(8).hex()};Sampled={sampled}"
+@dataclass(frozen=True)
+class FunctionTrace:
+    """An invocation's place in its trace: what called the function, and what the function's own segments hang on."""
+
+    outer: tracing.TraceContext
+    inner: tracing.TraceContext
+
+
+def function_trace(config: Mapping[str, Any]) -> FunctionTrace:
+    """The caller's trace, or a new one; active tracing samples a trace about which the caller has not decided."""
+    header = inbound_trace.get()
+    caller = tracing.TraceContext.parse(header)
+    active = (config.get("TracingConfig") or {}).get("Mode") == "Active"
+    sampled = caller.sampled if "Sampled=" in header else active
+    root = caller.root or tracing.new_root()
+    return FunctionTrace(
+        outer=tracing.TraceContext(root, caller.parent, sampled),
+        inner=tracing.TraceContext(root, tracing.new_id(), sampled),
+    )
+
+
+def _send_segments(
+    trace: FunctionTrace, config: Mapping[str, Any], invocation: Invocation, started: float, *, failed: bool
+) -> None:
+    """Record what Lambda records itself of a sampled invocation: the service's segment and the function's."""
+    if not trace.inner.sampled or (config.get("TracingConfig") or {}).get("Mode") != "Active":
+        return
+    common = {
+        "trace_id": trace.inner.root,
+        "name": config["FunctionName"],
+        "start_time": started,
+        "end_time": time.time(),
+        "fault": failed,
+        "aws": {"request_id": invocation.request_id, "function_arn": config["FunctionArn"]},
+        "resource_arn": config["FunctionArn"],
+    }
+    service = {**common, "id": tracing.new_id(), "origin": "AWS::Lambda"}
+    if trace.outer.parent:
+        service["parent_id"] = trace.outer.parent
+    function = {**common, "id": trace.inner.parent, "parent_id": service["id"], "origin": "AWS::Lambda::Function"}
+    for segment in (service, function):
+        tracing.send_segment(_runtime.xray_port, segment)
 
 
 def _new_log_stream(config: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from local_aws import authorization, lambda_runtime, metrics
+from local_aws import authorization, keys, lambda_runtime, metrics
 from local_aws.context import Context
 from local_aws.filter_pattern import InvalidPatternError, Matcher, compile_pattern, select
 
@@ -27,6 +27,7 @@ RELIES_ON = (
     "ministack.core.responses:error_response_json",
     "ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS",
     "ministack.services.cloudwatch_logs:_compile_filter_pattern",
+    "ministack.services.cloudwatch_logs:_create_log_group",
     "ministack.services.cloudwatch_logs:_fanout_to_subscription_filters",
     "ministack.services.cloudwatch_logs:_filter_log_events",
     "ministack.services.cloudwatch_logs:_log_groups",
@@ -57,6 +58,8 @@ def install(context: Context) -> None:
     cloudwatch_logs._put_subscription_filter = _checked(
         cloudwatch_logs._put_subscription_filter, _problem_with_subscription_filter
     )
+    cloudwatch_logs._create_log_group = _checked(cloudwatch_logs._create_log_group, _problem_with_group)
+    _guard_template_groups()
     _refuse_filters_on_missing_groups()
 
 
@@ -137,6 +140,44 @@ def _problem_with_subscription_filter(data: Mapping[str, Any]) -> Response | Non
             "Make sure you have given CloudWatch Logs permission to execute your function.",
         )
     return _problem_with_pattern(data)
+
+
+def _problem_with_group(data: Mapping[str, Any]) -> Response | None:
+    problem = key_problem(str(data.get("logGroupName")), str(data.get("kmsKeyId") or ""))
+    return _refusal("InvalidParameterException", problem) if problem else None
+
+
+def key_problem(group: str, key_reference: str) -> str:
+    """Why CloudWatch Logs cannot encrypt `group` with this key, or an empty string."""
+    if not key_reference:
+        return ""
+    arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}"
+    key, service = keys.key_arn(key_reference), f"logs.{get_region()}.amazonaws.com"
+    encryption_context = {"kms:encryptioncontext:aws:logs:arn": arn}
+    for action in ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"):
+        if not keys.service_may_use(key, service, action, arn, encryption_context):
+            return (
+                f"The specified KMS key does not exist or is not allowed to be used with Arn '{arn}' "
+                f"({service} lacks {action} on {key_reference})"
+            )
+    return ""
+
+
+def _guard_template_groups() -> None:
+    """ministack lets a template's group replace one that exists, and take any key; AWS does neither."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
+    ministack_create = handlers["create"]
+
+    def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> Any:
+        name = properties.get("LogGroupName")
+        if name in cloudwatch_logs._log_groups:
+            raise ValueError(f"Resource of type 'AWS::Logs::LogGroup' with identifier '{name}' already exists.")
+        problem = key_problem(str(name or logical_id), str(properties.get("KmsKeyId") or ""))
+        if problem:
+            raise ValueError(problem)
+        return ministack_create(logical_id, properties, stack_name)
+
+    provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"] = {**handlers, "create": create}
 
 
 def _refuse_filters_on_missing_groups() -> None:

@@ -1,8 +1,9 @@
-"""SNS: subscriptions that wait for a human stay pending; encrypted queues and alarms' topics need their grants.
+"""SNS: subscriptions that wait for a human stay pending; queues, functions and alarms' topics need their grants.
 
-ministack confirms every e-mail subscription at once and delivers to any encrypted queue, and its alarms publish to
-any topic. Here an e-mail subscription stays `PendingConfirmation`, SNS needs the key of the queue it delivers to, and
-CloudWatch needs the policy and the key of the topic that its alarms publish to; a refusal is in the alarm's history.
+ministack confirms every e-mail subscription at once, delivers to any encrypted queue and any function, and lets its
+alarms publish to any topic. Here an e-mail subscription stays `PendingConfirmation`, SNS needs the key of the queue
+and the permission of the function that it delivers to, and CloudWatch needs the policy and the key of the topic that
+its alarms publish to; a refusal is in the alarm's history.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import get_account_id
-from ministack.services import cloudwatch, sns
+from ministack.services import cloudwatch, lambda_svc, sns
 
-from local_aws import keys
+from local_aws import authorization, keys, lambda_runtime
 from local_aws.cloudformation.registry import extend
 from local_aws.context import Context
 
@@ -26,6 +27,8 @@ RELIES_ON = (
     "ministack.services.cloudwatch:_history_entries",
     "ministack.services.cloudwatch:_is_sns_action_arn",
     "ministack.services.cloudwatch:_ts_iso",
+    "ministack.services.lambda_svc:invoke_async_with_retry",
+    "ministack.services.sns:_deliver_to_lambda",
     "ministack.services.sns:_deliver_to_sqs",
     "ministack.services.sns:_list_subscriptions",
     "ministack.services.sns:_list_subscriptions_by_topic",
@@ -49,6 +52,7 @@ def install(context: Context) -> None:
     for kind in ("AWS::SNS::Topic", "AWS::SNS::Subscription"):
         extend(kind, lambda _physical_id, _new, _old: _mark_pending())
     _check_queue_keys()
+    _check_functions()
     _check_alarm_topics()
 
 
@@ -111,6 +115,28 @@ def _check_queue_keys() -> None:
         ministack_deliver(endpoint, *arguments, **options)
 
     sns._deliver_to_sqs = deliver
+
+
+def _check_functions() -> None:
+    """A subscribed function must permit SNS, and fails as an asynchronous invocation does."""
+
+    def deliver(endpoint: str, envelope: str, topic_arn: str, subscription_arn: str, *_message: Any) -> None:
+        function, record = lambda_runtime.base_function(endpoint), lambda_runtime.function_record(endpoint)
+        service = "sns.amazonaws.com"
+        if function is None or record is None:
+            log.warning("subscribed function %s does not exist", endpoint)
+        elif not authorization.service_may_invoke(function, endpoint, service, topic_arn):
+            log.warning("%s does not let %s invoke it for %s: not delivered", endpoint, service, topic_arn)
+        else:
+            notification = {
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": subscription_arn,
+                "EventSource": "aws:sns",
+                "Sns": json.loads(envelope),
+            }
+            lambda_svc.invoke_async_with_retry(record, {"Records": [notification]})
+
+    sns._deliver_to_lambda = deliver
 
 
 def _check_alarm_topics() -> None:

@@ -5,6 +5,7 @@ Without them a function's own subsegments have no parent, and a trace shows no e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -47,6 +48,6 @@ def new_id() -> str:
 
 
 def send_segment(port: int, segment: Mapping[str, Any]) -> None:
-    """Hand one segment document to the daemon on 127.0.0.1:`port`; like the daemon's protocol, without an answer."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    """Hand one segment document to the daemon on 127.0.0.1:`port`: a datagram, so a lost one is not noticed."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(_HEADER + json.dumps(segment).encode(), ("127.0.0.1", port))

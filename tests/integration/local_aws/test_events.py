@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -279,3 +280,47 @@ def test_a_queues_subscription_is_listed_by_its_arn(bench: Bench) -> None:
     topic, _url = subscribed_topic(bench)
     listed = bench.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     assert [one["SubscriptionArn"].startswith(f"{topic}:") for one in listed] == [True]
+
+
+TELL = "def lambda_handler(event, context):\n    print('GOT', event['Records'][0].get('EventSource') or 's3')\n"
+
+
+@pytest.mark.parametrize("source", ["sns", "s3"])
+def test_a_notified_function_must_permit_the_notifier(
+    bench: Bench, functions: Functions, client: Callable[..., Any], source: str
+) -> None:
+    name = functions.create(TELL)
+    arn = functions.arn(name)
+    if source == "sns":
+        emitter = bench.sns.create_topic(Name=f"topic-{uuid.uuid4().hex[:8]}")["TopicArn"]
+        bench.sns.subscribe(TopicArn=emitter, Protocol="lambda", Endpoint=arn)
+    else:
+        bucket = f"bucket-{uuid.uuid4().hex[:8]}"
+        emitter = f"arn:aws:s3:::{bucket}"
+        client("s3").create_bucket(Bucket=bucket)
+        configuration = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+        client("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [configuration]}
+        )
+
+    def emit() -> None:
+        if source == "sns":
+            bench.sns.publish(TopicArn=emitter, Message="hello")
+        else:
+            client("s3").put_object(Bucket=emitter.rpartition(":")[2], Key=uuid.uuid4().hex, Body=b"x")
+
+    def invoked() -> float:
+        return functions.metric_sum("AWS/Lambda", "Invocations", {"FunctionName": name}) or 0.0
+
+    emit()
+    time.sleep(1)
+    assert invoked() == 0
+    client("lambda").add_permission(
+        FunctionName=name,
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal=f"{source}.amazonaws.com",
+        SourceArn=emitter,
+    )
+    emit()
+    eventually(lambda: invoked() == 1)

@@ -25,6 +25,7 @@ MODULES = (
     "lambda_runtime",
     "logs",
     "metrics",
+    "object_notifications",
     "openapi",
     "sns",
 )
@@ -65,9 +66,9 @@ def refused(call: Callable[[], Any]) -> str:
     """The message of the AccessDenied that `call` must meet."""
     with pytest.raises(ClientError) as caught:
         call()
-    error: dict[str, str] = caught.value.response["Error"]
+    error = caught.value.response["Error"]
     assert error["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError")
-    return error["Message"]
+    return str(error["Message"])
 
 
 def test_a_metric_namespace_is_a_condition(as_user: Any) -> None:

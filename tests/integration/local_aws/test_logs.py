@@ -306,3 +306,69 @@ def test_a_templates_subscription_on_a_missing_group_fails(client: Callable[...,
     eventually(rolled_back)
     groups = client("logs").describe_log_groups(logGroupNamePrefix="/not/there")["logGroups"]
     assert groups == []
+
+
+def logs_key(client: Callable[..., Any], principal: str, group: str) -> str:
+    """ARN of a key that `principal` may use for one log group."""
+    root = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:*"}
+    arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{group}"
+    grant = {
+        "Effect": "Allow",
+        "Principal": {"Service": principal},
+        "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+        "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": arn}},
+    }
+    statements = [{**root, "Resource": "*"}, {**grant, "Resource": "*"}]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    key: str = client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    return key
+
+
+@pytest.mark.parametrize("by", ["call", "template"])
+@pytest.mark.parametrize(
+    ("principal", "covered", "accepted"),
+    [
+        pytest.param("logs.us-east-1.amazonaws.com", "/encrypted/*", True, id="regional-principal"),
+        pytest.param("logs.amazonaws.com", "/encrypted/*", False, id="global-principal"),
+        pytest.param("logs.us-east-1.amazonaws.com", "/other/*", False, id="another-groups-context"),
+    ],
+)
+def test_an_encrypted_group_needs_its_keys_consent(
+    client: Callable[..., Any], by: str, principal: str, covered: str, accepted: bool
+) -> None:
+    key = logs_key(client, principal, covered)
+    name = f"/encrypted/{uuid.uuid4().hex[:8]}"
+    if by == "call":
+        try:
+            client("logs").create_log_group(logGroupName=name, kmsKeyId=key)
+        except ClientError as error:
+            assert "not allowed to be used with Arn" in str(error)  # noqa: PT017 - only the refused cases raise
+    else:
+        stack = f"logs-{uuid.uuid4().hex[:6]}"
+        group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, "KmsKeyId": key}}
+        cloudformation = client("cloudformation")
+        cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Group": group}}))
+        wanted = "CREATE_COMPLETE" if accepted else "ROLLBACK_COMPLETE"
+
+        def settled() -> bool:
+            described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            return bool(described["StackStatus"] == wanted)
+
+        eventually(settled)
+    found = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert bool(found) == accepted
+
+
+def test_a_template_cannot_take_over_a_group_that_exists(group: Group, client: Callable[..., Any]) -> None:
+    group.write("kept")
+    stack = f"logs-{uuid.uuid4().hex[:6]}"
+    resource = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group.name}}
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Group": resource}}))
+
+    def rolled_back() -> bool:
+        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        return bool(described["StackStatus"] == "ROLLBACK_COMPLETE")
+
+    eventually(rolled_back)
+    assert group.logs.filter_log_events(logGroupName=group.name)["events"]
