@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -202,6 +203,12 @@ class TestPrediction:
         told = [deployer.run(Desired(name, parameters={"Label": "b"}), check=c) for c in (True, False, True, False)]
         assert [r.changed for r in told] == [True, True, False, False]
         assert told[-1].parameters == {"Label": "b", "Days": "7"}
+
+    def test_a_json_template_is_compared_as_text(self, deployer: Deployer, name: str) -> None:
+        text = json.dumps({"Resources": {"Work": {"Type": "AWS::SQS::Queue"}}}, indent=2)
+        deployer.present(name, text)
+        assert deployer.engine()._aws.template_text(name) == text
+        assert not deployer.present(name, text).changed
 
 
 class TestGuards:

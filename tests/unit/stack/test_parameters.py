@@ -61,7 +61,7 @@ def test_secrets_are_told_apart() -> None:
         pytest.param({}, "needs a value for Env", id="missing"),
         pytest.param({"Env": "production", "Dayz": 1}, "has no parameter Dayz", id="unknown"),
         pytest.param({"Env": "prod"}, "Env is 'prod', but t.yaml says it is one of", id="allowed-values"),
-        pytest.param({"Env": "prod"}, "one of our environments.", id="the-template's-own-words"),
+        pytest.param({"Env": "prod"}, "(one of our environments).", id="the-template's-own-words"),
         pytest.param({"Env": "production", "Days": 0}, "is at least 1", id="too-small"),
         pytest.param({"Env": "production", "Days": 366}, "is at most 365", id="too-large"),
         pytest.param({"Env": "production", "Days": "many"}, "is a number", id="no-number"),

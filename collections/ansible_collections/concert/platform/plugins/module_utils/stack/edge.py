@@ -26,6 +26,7 @@ from botocore.exceptions import (
 
 from ..connection import Connection
 from .errors import ConnectionLostError, CredentialsError, MissingBucketError, RejectedError, StackError
+from .events import OPERATION_STARTS, remedy
 from .model import (
     ChangeSet,
     ChangeSetName,
@@ -54,7 +55,6 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
 #: How often a request is sent to an endpoint that refuses connections, before that is the answer.
 _CONNECT_ATTEMPTS = 3
 
@@ -90,7 +90,7 @@ class AwsGateway:
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none."""
         try:
-            with self._plain("describing the stack"):
+            with self._plain(f"describing {name_or_id}"):
                 found = self._cfn.describe_stacks(StackName=name_or_id)["Stacks"]
         except RejectedError as error:
             if error.code == "ValidationError" and "does not exist" in str(error):
@@ -101,13 +101,13 @@ class AwsGateway:
 
     def template_text(self, name_or_id: str) -> str:
         """The template as it was sent."""
-        with self._plain("reading the template"):
+        with self._plain(f"reading the template of {name_or_id}"):
             body = self._cfn.get_template(StackName=name_or_id, TemplateStage="Original")["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
 
     def stack_policy(self, name: str) -> Mapping[str, Any] | None:
         """The stack policy, None without one."""
-        with self._plain("reading the stack policy"):
+        with self._plain(f"reading the stack policy of {name}"):
             body = self._cfn.get_stack_policy(StackName=name).get("StackPolicyBody")
         return json.loads(body) if body else None
 
@@ -178,7 +178,7 @@ class AwsGateway:
             arguments["RoleARN"] = request.role_arn
         if request.notification_arns is not None:
             arguments["NotificationARNs"] = list(request.notification_arns)
-        with self._plain("planning"):
+        with self._plain(f"planning {request.stack}"):
             answer = self._cfn.create_change_set(**arguments)
         return answer["Id"], answer["StackId"]
 
@@ -252,7 +252,7 @@ class AwsGateway:
     def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
         """Start its deletion."""
         role = {"RoleARN": role_arn} if role_arn else {}
-        with self._plain("deleting the stack"):
+        with self._plain(f"deleting {stack_id}"):
             self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **role)
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
@@ -265,18 +265,18 @@ class AwsGateway:
                     if event.event_id in known:
                         return list(reversed(found.values()))
                     found[event.event_id] = event
-                    if event.about_stack and event.status in _STARTS:
+                    if event.about_stack and event.status in OPERATION_STARTS:
                         return list(reversed(found.values()))
         return list(reversed(found.values()))
 
     def set_termination_protection(self, name: str, enabled: bool) -> None:
         """Allow or forbid the stack's deletion."""
-        with self._plain("setting termination protection"):
+        with self._plain(f"setting the termination protection of {name}"):
             self._cfn.update_termination_protection(StackName=name, EnableTerminationProtection=enabled)
 
     def set_stack_policy(self, name: str, policy: Mapping[str, Any]) -> None:
         """Replace the stack policy."""
-        with self._plain("setting the stack policy"):
+        with self._plain(f"setting the stack policy of {name}"):
             self._cfn.set_stack_policy(StackName=name, StackPolicyBody=json.dumps(policy))
 
     # templates in S3
@@ -285,23 +285,21 @@ class AwsGateway:
         """Upload unless it is there; the URL that CloudFormation reads."""
         s3 = self._client("s3")
         try:
-            with self._plain("uploading the template"):
+            with self._plain(f"uploading the template to {bucket}"):
                 if temporary or not self._is_there(s3, bucket, key):
                     s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml")
-                url: str = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
         except RejectedError as error:
             if error.code in ("NoSuchBucket", "404"):
                 raise MissingBucketError(
                     f"the bucket {bucket}, which large templates go through, does not exist", error.code
                 ) from None
             raise
-        # CloudFormation reads with the caller's rights: the address alone, without the signature, is enough.
-        return url.split("?", 1)[0]
+        return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
     def drop_template(self, bucket: str, key: str) -> None:
         """Remove a temporary upload for good, versions included."""
         s3 = self._client("s3")
-        with self._plain("removing the temporary template"):
+        with self._plain(f"removing the temporary template from {bucket}"):
             listed = s3.list_object_versions(Bucket=bucket, Prefix=key)
             for version in [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]:
                 s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
@@ -374,7 +372,7 @@ def _client_error(error: ClientError, doing: str) -> StackError:
         return CredentialsError(
             f"AWS does not accept these credentials ({code}: {said}). Log in again, then run again."
         )
-    return RejectedError(f"While {doing}, AWS answered {code}: {said}", code)
+    return RejectedError(f"While {doing}, AWS answered {code}: {said}. {remedy(f'{code} {said}')}", code)
 
 
 def _line(error: object) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from .model import STACK_TYPE, Event, Failure, ResourceTime, StackStatus, Timeline
 
 #: Statuses in which an operation starts; rollbacks and clean-ups are its continuation.
-_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+OPERATION_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
 #: What CloudFormation says of resources that it stopped because another one failed.
 _COLLATERAL = re.compile(r"^resource (creation|update|deletion|import) cancell?ed", re.IGNORECASE)
 _EMPTY_REASON = re.compile(r"^The following resource\(s\) failed to (create|update|delete)", re.IGNORECASE)
@@ -73,7 +73,7 @@ def of_operation(events: Sequence[Event], token: str | None) -> tuple[Event, ...
 
     `token`: the operation's client token, matched strictly where the events carry tokens. None: the last operation.
     """
-    starts = [index for index, event in enumerate(events) if event.about_stack and event.status in _STARTS]
+    starts = [index for index, event in enumerate(events) if event.about_stack and event.status in OPERATION_STARTS]
     if token is not None and any(event.token for event in events):
         starts = [index for index in starts if events[index].token == token]
         if not starts:

@@ -69,9 +69,9 @@ def _require_fit(stack: str, template: Template, parameter: Parameter, value: st
     rule = _broken_rule(parameter, value)
     if rule:
         shown = "(not shown)" if parameter.no_echo else f"is '{value}'"
-        said = f" {parameter.constraint.rstrip('.')}." if parameter.constraint else ""
+        said = f" ({parameter.constraint.rstrip('.')})" if parameter.constraint else ""
         raise ParameterError(
-            f"{stack}: parameter {parameter.name} {shown}, but {template.source} says it {rule}.{said} "
+            f"{stack}: parameter {parameter.name} {shown}, but {template.source} says it {rule}{said}. "
             "Correct it in the task's parameters."
         )
 

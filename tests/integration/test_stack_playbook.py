@@ -1,0 +1,247 @@
+"""The actions `stack` and `stack_info` as a person meets them: real ansible-playbook runs on eighty columns."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.stack_support import Deployer, queues
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "wondrous-secret-value"
+ALERTS = """
+Parameters:
+  Label: {Type: String, NoEcho: true}
+Resources:
+  Work:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !Sub "${AWS::StackName}-work"}
+  Alerts:
+    Type: AWS::SNS::Topic
+    Properties: {DisplayName: !Ref Label}
+Outputs:
+  WorkArn: {Value: !GetAtt Work.Arn}
+"""
+
+
+@dataclass
+class Playbook:
+    """A playbook with one stack task, and the ways to run it."""
+
+    directory: Path
+    endpoint_url: str
+    name: str
+
+    def write(self, text: str, access_key: str = "test", **options: Any) -> None:
+        """The playbook and its template on disk."""
+        (self.directory / "demo.yaml").write_text(text, encoding="utf-8")
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "module_defaults": {
+                "group/concert.platform.aws": {
+                    "endpoint_url": self.endpoint_url,
+                    "region": "us-east-1",
+                    "access_key": access_key,
+                    "secret_key": "test",
+                }
+            },
+            "tasks": [
+                {
+                    "name": "Bring the stack to its desired state",
+                    "concert.platform.stack": {"name": self.name, "template": "demo.yaml", **options},
+                    "register": "__stack",
+                },
+                {"name": "Look at the stack", "concert.platform.stack_info": {"name": self.name}, "register": "__info"},
+                {
+                    "name": "Keep the results",
+                    "ansible.builtin.copy": {
+                        "dest": str(self.directory / "results.json"),
+                        "content": "{{ {'stack': __stack, 'info': __info} | to_json }}",
+                        "mode": "0600",
+                    },
+                    "check_mode": False,
+                    "diff": False,
+                    "changed_when": False,
+                },
+            ],
+        }
+        (self.directory / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A run that goes on."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
+        environment |= {
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp"),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+            "ANSIBLE_NOCOLOR": "1",
+            "COLUMNS": "80",
+        }
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "play.yml", *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and all that was printed."""
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=120)
+        return process.returncode, said
+
+    def results(self) -> dict[str, Any]:
+        """What the tasks registered."""
+        found: dict[str, Any] = json.loads((self.directory / "results.json").read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture
+def deployer(embedded_aws: Any, client: Callable[..., Any]) -> Deployer:
+    return Deployer(
+        embedded_aws.endpoint_url, embedded_aws.region, client, embedded_aws.state.directory / "faults.json"
+    )
+
+
+@pytest.fixture
+def playbook(embedded_aws: Any, tmp_path: Path) -> Playbook:
+    return Playbook(tmp_path, embedded_aws.endpoint_url, f"play-{uuid.uuid4().hex[:8]}")
+
+
+def test_check_run_check_run(playbook: Playbook) -> None:
+    playbook.write(ALERTS, parameters={"Label": SECRET}, tags={"Layer": "demo"})
+    said = []
+    for arguments, changed in (
+        (("--check", "--diff"), True),
+        (("--diff", "-vvv"), True),
+        (("--check", "--diff", "-vvv"), False),
+        ((), False),
+    ):
+        code, output = playbook.run(*arguments)
+        assert code == 0, output
+        assert playbook.results()["stack"]["changed"] is changed, output
+        assert SECRET not in output
+        said.append(output)
+    assert "+create Alerts (AWS::SNS::Topic)" in said[0]
+    assert "+  DisplayName: ****" in said[0]
+    assert "demo 2/2 · done: " in said[1]
+    assert "create" not in said[2].split("TASK")[1]
+
+    results = playbook.results()
+    assert results["stack"]["outputs"]["WorkArn"].endswith(f":{playbook.name}-work")
+    assert results["stack"]["parameters"] == {"Label": "****"}
+    assert results["info"]["exists"] is True
+    assert results["info"]["outputs"] == results["stack"]["outputs"]
+    assert results["info"]["parameters"] == {"Label": "****"}
+    assert SECRET not in json.dumps(results)
+
+
+def test_after_check_there_is_no_stack(playbook: Playbook) -> None:
+    playbook.write(queues("Work"))
+    code, output = playbook.run("--check")
+    assert code == 0, output
+    assert (
+        playbook.results()["info"] | {"exists": False, "status": "absent", "outputs": {}} == playbook.results()["info"]
+    )
+
+
+def test_failure_says_the_cause_and_no_secret(playbook: Playbook, deployer: Deployer) -> None:
+    playbook.write(ALERTS, parameters={"Label": SECRET})
+    rule = {"type": "AWS::SNS::Topic", "stack": playbook.name, "error": f"DisplayName {SECRET} is not authorized"}
+    with deployer.faults(rule):
+        code, output = playbook.run("-vvv")
+    assert code == 2
+    assert (
+        f"{playbook.name}: Alerts (AWS::SNS::Topic, demo.yaml:8) failed: DisplayName **** is not authorized." in output
+    )
+    assert SECRET not in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"template": "nowhere.yaml"}, "the template cannot be read", id="no-template"),
+        pytest.param({"parameters": {"Nope": 1}}, "has no parameter Nope", id="unknown-parameter"),
+        pytest.param({"access_key": "AKIAIOSFODNN7EXAMPLE"}, "does not accept these credentials", id="credentials"),
+        pytest.param({"endpoint_url": "http://127.0.0.1:9"}, "http://127.0.0.1:9 does not answer", id="nobody-there"),
+        pytest.param({"use_previous_template": True}, "Give exactly one", id="two-templates"),
+        pytest.param({"stat": "present"}, "Unsupported parameters", id="unknown-option"),
+    ],
+)
+def test_bad_input_is_one_clear_message(
+    playbook: Playbook, deployer: Deployer, options: dict[str, Any], words: str
+) -> None:
+    playbook.write(queues("Work"), **options)
+    code, output = playbook.run()
+    assert code == 2
+    assert words in " ".join(output.split())
+    assert "Traceback" not in output
+    assert deployer.status(playbook.name) == "absent"
+
+
+def test_a_template_broken_by_hand(playbook: Playbook, deployer: Deployer) -> None:
+    playbook.write(queues("Work").replace("    Type: AWS", "   Type AWS"))
+    code, output = playbook.run()
+    assert code == 2
+    assert "demo.yaml:5:15: this is not valid YAML" in " ".join(output.split())
+    assert deployer.status(playbook.name) == "absent"
+
+
+def _await(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_interrupted_while_aws_works(playbook: Playbook, deployer: Deployer, number: signal.Signals) -> None:
+    playbook.write(queues("Work"))
+    with deployer.faults(
+        {"type": "AWS::SQS::Queue", "stack": playbook.name, "operation": "create", "delay_seconds": 6}
+    ):
+        process = playbook.start()
+        _await(lambda: deployer.status(playbook.name) == "CREATE_IN_PROGRESS")
+        time.sleep(0.3)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode != 0
+        assert "Traceback" not in output
+        assert deployer.status(playbook.name) == "CREATE_IN_PROGRESS"
+        code, output = playbook.run()
+    assert code == 0, output
+    assert playbook.results()["stack"]["status"] == "CREATE_COMPLETE"
+
+
+def test_interrupted_before_anything_is_executed(playbook: Playbook, deployer: Deployer) -> None:
+    playbook.write(queues("Work"))
+    # The engine asks for the change set while AWS keeps throttling it: Ctrl-C comes between plan and execution.
+    rule = {"api": "ExecuteChangeSet", "code": "Throttling", "error": "Rate exceeded", "times": 6}
+    with deployer.faults(rule):
+        process = playbook.start()
+        _await(lambda: deployer.status(playbook.name) == "REVIEW_IN_PROGRESS")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "Traceback" not in output
+    _await(lambda: deployer.status(playbook.name) == "absent")
+    code, output = playbook.run()
+    assert code == 0, output

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.exceptions as boto
+import pytest
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
+from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway
+from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
+    ConnectionLostError,
+    CredentialsError,
+    MissingBucketError,
+    RejectedError,
+    StackError,
+)
+from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
+    ChangeSetRequest,
+    ChangeSetState,
+    StackStatus,
+    TemplateLocation,
+)
+from botocore.stub import ANY, Stubber
+
+from tests.fakes.stack_gateway import stack_id
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+URL = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def gateway() -> AwsGateway:
+    return AwsGateway(Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL))
+
+
+@pytest.fixture
+def cloudformation(gateway: AwsGateway) -> Any:
+    with Stubber(gateway._client("cloudformation")) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def described(**more: Any) -> dict[str, Any]:
+    return {
+        "Stacks": [
+            {
+                "StackName": "demo",
+                "StackId": stack_id("demo"),
+                "CreationTime": AT,
+                "StackStatus": "CREATE_COMPLETE",
+                **more,
+            }
+        ]
+    }
+
+
+def test_a_stack(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    answer = described(
+        Parameters=[{"ParameterKey": "A", "ParameterValue": "1"}],
+        Outputs=[{"OutputKey": "O", "OutputValue": "v", "ExportName": "e"}, {"OutputKey": "P", "OutputValue": "w"}],
+        Tags=[{"Key": "k", "Value": "v"}],
+        EnableTerminationProtection=True,
+    )
+    cloudformation.add_response("describe_stacks", answer, {"StackName": "demo"})
+    stack = gateway.describe("demo")
+    assert stack is not None
+    assert stack.parameters == {"A": "1"}
+    assert stack.output_values() == {"O": "v", "P": "w"}
+    assert [output.export for output in stack.outputs] == ["e", None]
+    assert (stack.tags, stack.termination_protection) == ({"k": "v"}, True)
+
+
+def test_no_stack_and_a_deleted_one(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    cloudformation.add_client_error("describe_stacks", "ValidationError", "Stack with id demo does not exist")
+    cloudformation.add_response("describe_stacks", described(StackStatus="DELETE_COMPLETE"), {"StackName": "id"})
+    assert gateway.describe("demo") is None
+    assert gateway.describe("id") is None
+
+
+def test_a_status_from_the_future_is_told(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    cloudformation.add_response("describe_stacks", described(StackStatus="MOVE_COMPLETE"), {"StackName": "demo"})
+    with pytest.raises(StackError, match="in status MOVE_COMPLETE, which this engine does not know"):
+        gateway.describe("demo")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "words"),
+    [
+        pytest.param("ExpiredToken", "The token expired", CredentialsError, "Log in again", id="expired"),
+        pytest.param("InvalidClientTokenId", "no", CredentialsError, "Log in again", id="unknown-key"),
+        pytest.param("SignatureDoesNotMatch", "no", CredentialsError, "Log in again", id="wrong-secret"),
+        pytest.param(
+            "AccessDenied", "User x is not authorized", RejectedError, "Grant the deploying role", id="denied"
+        ),
+        pytest.param("ValidationError", "Template error", RejectedError, "describing demo, AWS answered", id="refused"),
+    ],
+)
+def test_aws_s_refusals(
+    gateway: AwsGateway, cloudformation: Stubber, code: str, message: str, kind: type[StackError], words: str
+) -> None:
+    cloudformation.add_client_error("describe_stacks", code, message)
+    with pytest.raises(kind, match=words) as raised:
+        gateway.describe("demo")
+    assert type(raised.value) is kind
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        pytest.param(boto.EndpointConnectionError(endpoint_url=URL), ConnectionLostError, URL, id="refused"),
+        pytest.param(boto.ConnectTimeoutError(endpoint_url=URL), ConnectionLostError, URL, id="connect-timeout"),
+        pytest.param(boto.ReadTimeoutError(endpoint_url=URL), ConnectionLostError, URL, id="read-timeout"),
+        pytest.param(boto.ConnectionClosedError(endpoint_url=URL), ConnectionLostError, URL, id="closed"),
+        pytest.param(boto.ProxyConnectionError(proxy_url="p"), ConnectionLostError, URL, id="proxy"),
+        pytest.param(boto.SSLError(endpoint_url=URL, error=OSError("bad")), ConnectionLostError, URL, id="certificate"),
+        pytest.param(boto.NoCredentialsError(), CredentialsError, "no usable AWS credentials", id="none"),
+        pytest.param(boto.ProfileNotFound(profile="p"), CredentialsError, "profile that exists", id="profile"),
+        pytest.param(boto.NoRegionError(), StackError, "AWS_REGION", id="region"),
+        pytest.param(
+            boto.ParamValidationError(report="Invalid length"), RejectedError, "Invalid length", id="parameter"
+        ),
+    ],
+)
+def test_what_never_reaches_aws(
+    gateway: AwsGateway, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[StackError], words: str
+) -> None:
+    def fail(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(gateway._cfn, "describe_stacks", fail)
+    with pytest.raises(kind) as raised:
+        gateway.describe("demo")
+    assert type(raised.value) is kind
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_endpoint_that_refuses_is_not_asked_for_long(gateway: AwsGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", slept.append)
+    with pytest.raises(ConnectionLostError, match=URL):
+        gateway.describe("demo")
+    assert len(slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "execution", "reason", "state"),
+    [
+        ("CREATE_PENDING", "UNAVAILABLE", "", ChangeSetState.PENDING),
+        ("CREATE_IN_PROGRESS", "UNAVAILABLE", "", ChangeSetState.PENDING),
+        ("CREATE_COMPLETE", "AVAILABLE", "", ChangeSetState.READY),
+        ("FAILED", "UNAVAILABLE", "The submitted information didn't contain changes. Submit …", ChangeSetState.EMPTY),
+        ("FAILED", "UNAVAILABLE", "No updates are to be performed.", ChangeSetState.EMPTY),
+        ("FAILED", "UNAVAILABLE", "No export named a found.", ChangeSetState.FAILED),
+        ("DELETE_PENDING", "UNAVAILABLE", "", ChangeSetState.FAILED),
+    ],
+)
+def test_states_of_a_change_set(
+    gateway: AwsGateway, cloudformation: Stubber, status: str, execution: str, reason: str, state: ChangeSetState
+) -> None:
+    answer = {
+        "ChangeSetId": "arn:cs",
+        "StackId": stack_id("demo"),
+        "Status": status,
+        "ExecutionStatus": execution,
+        "StatusReason": reason,
+    }
+    cloudformation.add_response(
+        "describe_change_set", answer, {"ChangeSetName": "arn:cs", "IncludePropertyValues": True}
+    )
+    assert gateway.change_set("arn:cs").state is state
+
+
+def test_all_pages_of_a_change_set(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    for page, following in (("A", "more"), ("B", None)):
+        answer = {
+            "ChangeSetId": "arn:cs",
+            "StackId": stack_id("demo"),
+            "Status": "CREATE_COMPLETE",
+            "ExecutionStatus": "AVAILABLE",
+            "Changes": [{"Type": "Resource", "ResourceChange": {"Action": "Add", "LogicalResourceId": page}}],
+        }
+        cloudformation.add_response("describe_change_set", answer | ({"NextToken": following} if following else {}))
+    assert [change["LogicalResourceId"] for change in gateway.change_set("arn:cs").raw] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        pytest.param(TemplateLocation(body="t"), {"TemplateBody": "t"}, id="inline"),
+        pytest.param(TemplateLocation(url="https://x"), {"TemplateURL": "https://x"}, id="from-s3"),
+        pytest.param(TemplateLocation(), {"UsePreviousTemplate": True}, id="previous"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("tags", "tags_sent"), [(None, {}), ({}, {"Tags": []}), ({"a": "b"}, {"Tags": [{"Key": "a", "Value": "b"}]})]
+)
+def test_what_a_change_set_is_asked_for_with(
+    gateway: AwsGateway,
+    cloudformation: Stubber,
+    location: TemplateLocation,
+    sent: dict[str, Any],
+    tags: dict[str, str] | None,
+    tags_sent: dict[str, Any],
+) -> None:
+    expected = {
+        "StackName": "demo",
+        "ChangeSetName": "concert-platform-1",
+        "ChangeSetType": "UPDATE",
+        "Parameters": [
+            {"ParameterKey": "A", "ParameterValue": "1"},
+            {"ParameterKey": "B", "UsePreviousValue": True},
+        ],
+        "Capabilities": ["CAPABILITY_IAM"],
+        "ClientToken": "token",
+        **sent,
+        **tags_sent,
+    }
+    cloudformation.add_response("create_change_set", {"Id": "arn:cs", "StackId": "arn:stack"}, expected)
+    request = ChangeSetRequest(
+        stack="demo",
+        name="concert-platform-1",
+        create=False,
+        template=location,
+        parameters={"A": "1", "B": None},
+        capabilities=("CAPABILITY_IAM",),
+        tags=tags,
+        role_arn=None,
+        notification_arns=None,
+        token="token",
+    )
+    assert gateway.create_change_set(request) == ("arn:cs", "arn:stack")
+
+
+def test_execution_asks_for_a_rollback_explicitly(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    cloudformation.add_response(
+        "execute_change_set", {}, {"ChangeSetName": "arn:cs", "ClientRequestToken": "t", "DisableRollback": False}
+    )
+    gateway.execute("arn:cs", "t")
+
+
+def raw_event(number: int, status: str, logical_id: str = "Queue") -> dict[str, Any]:
+    about_stack = logical_id == "demo"
+    return {
+        "EventId": str(number),
+        "StackId": stack_id("demo"),
+        "StackName": "demo",
+        "LogicalResourceId": logical_id,
+        "PhysicalResourceId": stack_id("demo") if about_stack else "q",
+        "ResourceType": "AWS::CloudFormation::Stack" if about_stack else "AWS::SQS::Queue",
+        "Timestamp": AT,
+        "ResourceStatus": status,
+    }
+
+
+def test_events_come_oldest_first_each_once_back_to_the_start(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    newest = [raw_event(4, "UPDATE_COMPLETE", "demo"), raw_event(3, "UPDATE_COMPLETE")]
+    # Pages shift while events arrive: the second one repeats the end of the first.
+    older = [
+        raw_event(3, "UPDATE_COMPLETE"),
+        raw_event(2, "UPDATE_IN_PROGRESS", "demo"),
+        raw_event(1, "CREATE_COMPLETE"),
+    ]
+    cloudformation.add_response("describe_stack_events", {"StackEvents": newest, "NextToken": "more"})
+    cloudformation.add_response("describe_stack_events", {"StackEvents": older, "NextToken": "never read"})
+    assert [event.event_id for event in gateway.events(stack_id("demo"))] == ["2", "3", "4"]
+
+
+def test_known_events_end_the_reading(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    page = [raw_event(3, "UPDATE_COMPLETE"), raw_event(2, "UPDATE_IN_PROGRESS"), raw_event(1, "UPDATE_IN_PROGRESS")]
+    cloudformation.add_response("describe_stack_events", {"StackEvents": page, "NextToken": "never read"})
+    assert [event.event_id for event in gateway.events(stack_id("demo"), frozenset({"2"}))] == ["3"]
+
+
+@pytest.mark.parametrize("message", ["Export 'x' is not imported by any stack.", "Export x does not exist"])
+def test_nobody_imports(gateway: AwsGateway, cloudformation: Stubber, message: str) -> None:
+    cloudformation.add_client_error("list_imports", "ValidationError", message)
+    assert gateway.importers("x") == []
+
+
+@pytest.mark.parametrize(("code", "gone"), [("ChangeSetNotFound", True), ("AccessDenied", False)])
+def test_deleting_a_change_set_that_is_gone(
+    gateway: AwsGateway, cloudformation: Stubber, code: str, gone: bool
+) -> None:
+    cloudformation.add_client_error("delete_change_set", code, "no")
+    if gone:
+        gateway.delete_change_set("demo", "cs")
+    else:
+        with pytest.raises(RejectedError):
+            gateway.delete_change_set("demo", "cs")
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        pytest.param(lambda s3: s3.add_response("head_object", {}), id="there-already"),
+        pytest.param(
+            lambda s3: (
+                s3.add_client_error("head_object", "404", "Not Found"),
+                s3.add_response(
+                    "put_object", {}, {"Bucket": "b", "Key": "k", "Body": "ü".encode(), "ContentType": ANY}
+                ),
+            ),
+            id="uploaded",
+        ),
+    ],
+)
+def test_a_template_is_uploaded_once(gateway: AwsGateway, prepare: Callable[[Stubber], Any]) -> None:
+    with Stubber(gateway._client("s3")) as s3:
+        prepare(s3)
+        assert gateway.put_template("b", "k", "ü", temporary=False) == f"{URL}/b/k"
+        s3.assert_no_pending_responses()
+
+
+def test_no_bucket(gateway: AwsGateway) -> None:
+    with Stubber(gateway._client("s3")) as s3:
+        s3.add_client_error("head_object", "404", "Not Found")
+        s3.add_client_error("put_object", "NoSuchBucket", "The specified bucket does not exist")
+        with pytest.raises(MissingBucketError, match="the bucket b, which large templates go through"):
+            gateway.put_template("b", "k", "t", temporary=False)
+
+
+def test_statuses_are_read_from_aws(gateway: AwsGateway, cloudformation: Stubber) -> None:
+    for status in StackStatus:
+        cloudformation.add_response("describe_stacks", described(StackStatus=status.value))
+        stack = gateway.describe("demo")
+        assert (stack is None) == (status is StackStatus.DELETE_COMPLETE)
