@@ -3,7 +3,7 @@
 -- Period: the 365 days before as_of, that day itself left out. Each view carries as_of from the calendar; a caller
 -- names one day, and the condition reaches the tables because every step groups by as_of.
 -- Figures are rounded half up, once, at the end. Sums are narrowed before a division, since Redshift gives the quotient
--- of two wide decimals too few digits: NUMERIC(18, 0) over NUMERIC(18, 0) keeps nineteen.
+-- of two wide decimals too few digits: NUMERIC(18, 0) over NUMERIC(18, 0) keeps nineteen, so equal rates stay equal.
 
 CREATE OR REPLACE VIEW concert_dw.v_period_concerts AS
 SELECT
@@ -41,11 +41,10 @@ WITH totals AS (
 
 SELECT
     totals.as_of,
-    -- Fifteen digits tell any two rates apart, and make equal fractions equal however they were written.
     ROW_NUMBER() OVER (
         PARTITION BY totals.as_of
         ORDER BY
-            ROUND(totals.attendance_rate, 15) DESC NULLS LAST,
+            totals.attendance_rate DESC NULLS LAST,
             totals.total_revenue DESC,
             totals.venue_id ASC
     ) AS popularity_rank,
