@@ -33,7 +33,8 @@ CONCERT: Row = {
 }  # fmt: skip
 SALE: Row = {
     "sale_id": "s1", "concert_id": "c1", "customer_id": "k1", "price_tier": "vip", "quantity": "2",
-    "unit_price": "90.50", "total_amount": "181.00", "purchase_day": "-60", "purchase_time": "23:59:59", "customer_segment": "fan",
+    "unit_price": "90.50", "total_amount": "181.00", "purchase_day": "-60", "purchase_time": "23:59:59",
+    "customer_segment": "fan",
 }  # fmt: skip
 
 
