@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -38,6 +41,25 @@ ENVIRONMENT = {
     "API_VERSION": "1.0.0",
     "RELEASE_PARAMETER": "/concert-platform/development/release",
 }
+
+
+def import_function(name: str, *modules: str) -> SimpleNamespace:
+    """A function's modules (`core` unless others are named), imported anew as Lambda imports them, by name."""
+    forget_functions()
+    directory = str(FUNCTIONS / name)
+    sys.path.insert(0, directory)
+    try:
+        return SimpleNamespace(**{module: importlib.import_module(module) for module in modules or ("core",)})
+    finally:
+        sys.path.remove(directory)
+
+
+def forget_functions() -> None:
+    """Drop the functions' modules: all functions call theirs `core` and `handler`."""
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        if path and Path(path).parent.parent == FUNCTIONS:
+            del sys.modules[name]
 
 
 def event_named(name: str) -> dict[str, Any]:

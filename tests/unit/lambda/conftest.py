@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
-from tests.fakes.functions import ENVIRONMENT, FUNCTIONS, FakeAws, FakeClient
+from tests.fakes.functions import ENVIRONMENT, FakeAws, FakeClient, forget_functions, import_function
 
 
 @pytest.fixture
@@ -36,19 +33,9 @@ def load(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Ite
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.name)
 
     def load_function(name: str, *modules: str, without: tuple[str, ...] = ()) -> SimpleNamespace:
-        _forget()
         for variable in without:
             monkeypatch.delenv(variable)
-        monkeypatch.syspath_prepend(str(FUNCTIONS / name))
-        return SimpleNamespace(**{module: importlib.import_module(module) for module in modules or ("core",)})
+        return import_function(name, *modules)
 
     yield load_function
-    _forget()
-
-
-def _forget() -> None:
-    """Drop the functions' modules: all functions call theirs `core` and `handler`."""
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
-        if path and Path(path).parent.parent == FUNCTIONS:
-            del sys.modules[name]
+    forget_functions()

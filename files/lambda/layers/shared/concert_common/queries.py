@@ -149,7 +149,7 @@ def top_earning_artists() -> Statement:
 def monthly_sales() -> Statement:
     """Ticket revenue by month of purchase over the last twelve months, oldest first."""
     return Statement(
-        "SELECT TO_CHAR(summary_date, 'YYYY-MM') AS month, SUM(total_tickets_sold) AS tickets,"
+        "SELECT TO_CHAR(summary_date, 'YYYY-MM') AS month, CAST(SUM(total_tickets_sold) AS BIGINT) AS tickets,"
         " SUM(total_revenue) AS revenue FROM concert_dw.v_daily_sales_summary"
         " WHERE summary_date >= CURRENT_DATE - 365 AND summary_date <= CURRENT_DATE"
         " GROUP BY TO_CHAR(summary_date, 'YYYY-MM') ORDER BY month"
