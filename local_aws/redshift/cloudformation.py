@@ -1,27 +1,17 @@
-"""AWS::RedshiftServerless::Namespace and ::Workgroup."""
+"""AWS::RedshiftServerless::Namespace and ::Workgroup. Which changes replace them, AWS's schemas tell the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.services.cloudformation import provisioners
-
 from local_aws.cloudformation.registry import Attributes, Properties, Provisioned, boolean, register
 from local_aws.redshift import model
 from local_aws.redshift.control import ControlPlane
 from local_aws.service import AwsError
 
-RELIES_ON = (
-    "ministack.services.cloudformation.provisioners:_REPLACING_PROPERTIES",
-    "ministack.services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
-)
-
 NAMESPACE = "AWS::RedshiftServerless::Namespace"
 WORKGROUP = "AWS::RedshiftServerless::Workgroup"
-
-# Properties whose change makes CloudFormation create a new resource.
-CREATE_ONLY = {NAMESPACE: ("NamespaceName",), WORKGROUP: ("WorkgroupName", "NamespaceName")}
 
 NAMESPACE_MEMBERS = (
     "NamespaceName", "AdminUsername", "AdminUserPassword", "DbName", "KmsKeyId", "DefaultIamRoleArn", "IamRoles",
@@ -58,9 +48,6 @@ def install(control: ControlPlane) -> None:
         delete=lambda physical_id, _properties: _delete(control.delete_workgroup, physical_id),
         tags="list",
     )
-    for resource_type, names in CREATE_ONLY.items():
-        provisioners._REPLACING_PROPERTIES.setdefault(resource_type, names)
-    provisioners._CUSTOM_NAME_REPLACEMENT.setdefault(WORKGROUP, {"name": "WorkgroupName"})
 
 
 def _request(

@@ -276,6 +276,28 @@ def test_a_changed_name_is_a_replacement(client: Client, serverless: Any, name: 
     delete_stack(client, name)
 
 
+def test_a_workgroup_cannot_move_to_another_namespace_under_its_name(
+    client: Client, serverless: Any, name: str, deploy_template: Deploy
+) -> None:
+    body = template(name)
+    deploy_template(name, body)
+    body["Resources"]["Other"] = {
+        "Type": "AWS::RedshiftServerless::Namespace",
+        "Properties": {"NamespaceName": f"{name}-other"},
+    }
+    body["Resources"]["Workgroup"]["Properties"]["NamespaceName"] = {"Ref": "Other"}
+    cloudformation = client("cloudformation")
+    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(body))
+    with pytest.raises(Exception, match="ROLLBACK"):
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    assert any("custom-named resource" in event.get("ResourceStatusReason", "") for event in events)
+    assert serverless.get_workgroup(workgroupName=f"{name}-wg")["workgroup"]["namespaceName"] == f"{name}-ns"
+    delete_stack(client, name)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

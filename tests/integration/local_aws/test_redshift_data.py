@@ -334,15 +334,16 @@ def test_a_missing_permission_is_refused(
 
 
 def test_a_permission_on_another_workgroup_is_none(client: Client, warehouse: Warehouse) -> None:
-    statement = {
-        "Effect": "Allow",
-        "Action": ["redshift-data:ExecuteStatement", "redshift-serverless:GetCredentials"],
-        "Resource": "arn:aws:redshift-serverless:us-east-1:000000000000:workgroup/00000000-0000-0000-0000-000000000000",
-    }
-    role = create_role(client, f"r-{uuid.uuid4().hex[:8]}", (), [statement])
+    elsewhere = "arn:aws:redshift-serverless:us-east-1:000000000000:workgroup/00000000-0000-0000-0000-000000000000"
+    statements = [
+        {"Effect": "Allow", "Action": "redshift-serverless:GetCredentials", "Resource": "*"},
+        {"Effect": "Allow", "Action": "redshift-data:ExecuteStatement", "Resource": elsewhere},
+    ]
+    role = create_role(client, f"r-{uuid.uuid4().hex[:8]}", (), statements)
     with pytest.raises(ClientError) as refused:
         warehouse.submit("SELECT 1", admin=False, data=client("redshift-data", **session_of(client, role)))
     assert code_of(refused) == "AccessDeniedException"
+    assert "redshift-data:ExecuteStatement" in str(refused.value)
 
 
 def test_the_secret_must_be_readable_and_right(client: Client, warehouse: Warehouse) -> None:
