@@ -537,3 +537,39 @@ def test_an_unknown_stage_is_forbidden(api: Api) -> None:
     response = http("GET", api.url.replace("/test", "/other") + "/orders")
     assert response.status == 403
     assert response.json() == {"message": "Forbidden"}
+
+
+def test_a_traced_request_leaves_the_gateways_and_the_functions_segments(
+    make_api: Callable[..., Api], functions: Functions, client: Callable[..., Any]
+) -> None:
+    traced = functions.create(ECHO, TracingConfig={"Mode": "Active"})
+    alias = functions.publish(traced)
+    client("lambda").add_permission(
+        FunctionName=traced,
+        Qualifier="live",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )
+
+    def use_alias(api_body: dict[str, Any]) -> None:
+        text = json.dumps(api_body)
+        api_body.clear()
+        api_body.update(json.loads(text.replace(text.split("functions/")[1].split("/invocations")[0], alias)))
+
+    api = make_api(use_alias)
+    header = api.call("GET", "/orders/7?mode=x").headers["X-Amzn-Trace-Id"]
+    trace_id = header.removeprefix("Root=")
+
+    def segments() -> list[dict[str, Any]]:
+        traces = client("xray").batch_get_traces(TraceIds=[trace_id])["Traces"]
+        found = [json.loads(one["Document"]) for trace in traces for one in trace["Segments"]]
+        return found if len(found) == 3 else []
+
+    by_origin = {one["origin"]: one for one in eventually(segments, what="three segments")}
+    gateway, service = by_origin["AWS::ApiGateway::Stage"], by_origin["AWS::Lambda"]
+    function = by_origin["AWS::Lambda::Function"]
+    assert gateway["http"]["response"]["status"] == 201
+    assert service["parent_id"] == gateway["id"]
+    assert function["parent_id"] == service["id"]
+    assert function["name"] == traced
