@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import json
 import sys
@@ -52,6 +53,12 @@ def import_function(name: str, *modules: str) -> SimpleNamespace:
         return SimpleNamespace(**{module: importlib.import_module(module) for module in modules or ("core",)})
     finally:
         sys.path.remove(directory)
+
+
+@functools.cache
+def core_of(name: str) -> Any:
+    """A function's pure core, imported once: for tests that ask it many times."""
+    return import_function(name).core
 
 
 def forget_functions() -> None:

@@ -8,10 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.functions import Context, FakeAws, FakeClient, answer_body, get_event, logged, post_event, refused
+from tests.fakes.functions import (
+    Context,
+    FakeAws,
+    FakeClient,
+    answer_body,
+    core_of,
+    get_event,
+    logged,
+    post_event,
+    refused,
+)
 
 Item = dict[str, dict[str, str]]
 
@@ -200,10 +210,9 @@ def test_a_city_inside_a_venues_name_is_not_meant(load: Callable[..., Any]) -> N
     assert core.entities_in("Londoners like radioheads", NAMES) == core.Entities()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(message=st.text(max_size=300))
-def test_any_message_has_an_intent_and_a_confidence(load: Callable[..., Any], message: str) -> None:
-    core = load("chatbot").core
+def test_any_message_has_an_intent_and_a_confidence(message: str) -> None:
+    core = core_of("chatbot")
     found = core.recognise(message, core.entities_in(message, NAMES))
     assert 0 < found.confidence < 1
     assert isinstance(found.intent, core.Intent)

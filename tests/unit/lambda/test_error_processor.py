@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.functions import Context, FakeAws, FakeClient, event_named, refused
+from tests.fakes.functions import Context, FakeAws, FakeClient, core_of, event_named, refused
 
 GROUP = "/aws/lambda/concert-api-chatbot-development"
 
@@ -169,32 +169,25 @@ varying = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=words, one=st.integers(0, 10**9), other=st.integers(0, 10**9), left=st.uuids(), right=st.uuids())
 def test_two_occurrences_that_differ_in_numbers_and_ids_are_one_error(
-    load: Callable[..., Any], text: str, one: int, other: int, left: object, right: object
+    text: str, one: int, other: int, left: object, right: object
 ) -> None:
-    fingerprint = load("error_processor").core.fingerprint
+    fingerprint = core_of("error_processor").fingerprint
     assert fingerprint(GROUP, "E", f"{text} {one} for {left}") == fingerprint(GROUP, "E", f"{text} {other} for {right}")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=words, other=words)
-def test_errors_in_other_words_places_or_kinds_are_not_the_same(
-    load: Callable[..., Any], text: str, other: str
-) -> None:
-    fingerprint = load("error_processor").core.fingerprint
+def test_errors_in_other_words_places_or_kinds_are_not_the_same(text: str, other: str) -> None:
+    fingerprint = core_of("error_processor").fingerprint
     assert (fingerprint(GROUP, "E", text) == fingerprint(GROUP, "E", other)) == (text == other)
     assert fingerprint(GROUP, "E", text) != fingerprint(GROUP + "2", "E", text)
     assert fingerprint(GROUP, "E", text) != fingerprint(GROUP, "F", text)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=st.text(max_size=200), value=varying)
-def test_any_line_is_an_error_or_none_and_a_subject_is_always_mailable(
-    load: Callable[..., Any], line: str, value: str
-) -> None:
-    core = load("error_processor").core
+def test_any_line_is_an_error_or_none_and_a_subject_is_always_mailable(line: str, value: str) -> None:
+    core = core_of("error_processor")
     for text in (line, json.dumps({"level": "ERROR", "message": line + value, "errorType": line})):
         error = core.error_of(GROUP, 1795509000123, text)
         if error is not None:

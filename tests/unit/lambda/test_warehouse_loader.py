@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from concert_common.tables import TABLES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.functions import Context, FakeAws, event_named, logged, metrics, refused
+from tests.fakes.functions import Context, FakeAws, core_of, event_named, logged, metrics, refused
 
 STREAM = "concert-artist-stream-development.shardId-000000000006"
 
@@ -151,12 +151,11 @@ def test_a_key_that_is_not_ours_reaches_no_sql_and_ends_among_the_dead_letters(
     assert any(line["level"] == "ERROR" for line in logged(capsys.readouterr().out))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), place=st.integers(0, 60))
-def test_a_key_is_either_refused_or_safe_inside_a_quoted_text(load: Callable[..., Any], text: str, place: int) -> None:
+def test_a_key_is_either_refused_or_safe_inside_a_quoted_text(text: str, place: int) -> None:
     good = key("artists")
     tampered = good[:place] + text + good[place:]
-    core = load("warehouse_loader").core
+    core = core_of("warehouse_loader")
     try:
         notice = core.Notice.from_message(message("m", tampered), bucket="processed-bucket")
     except core.NoticeError:
