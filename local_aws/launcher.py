@@ -14,12 +14,14 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from local_aws.postgres import DIRECTORY_PREFIX
 from local_aws.state import LauncherError, Server, State, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVER_MODULE = "local_aws.server"
 START_DEADLINE_SECONDS = 60.0
 WAREHOUSE_DEADLINE_SECONDS = 60.0
-STOP_DEADLINE_SECONDS = 20.0
+STOP_DEADLINE_SECONDS = 60.0
 LOCK_DEADLINE_SECONDS = 120.0
 START_ATTEMPTS = 3
 LOG_TAIL_LINES = 25
@@ -91,7 +93,7 @@ def _spawn_once(state: State) -> Server | str:
     token = secrets.token_hex(16)
     with state.log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local_aws.server", "--state-dir", str(state.directory), "--token", token],
+            [sys.executable, "-m", SERVER_MODULE, "--state-dir", str(state.directory), "--token", token],
             cwd=ROOT,
             env=server_environment(),
             stdin=subprocess.DEVNULL,
@@ -120,17 +122,17 @@ def server_environment() -> dict[str, str]:
 
 
 def _end_processes(state: State) -> None:
-    """End the recorded server, its children, and children that outlived it; certain of each one's identity."""
+    """End this directory's server, its children, and children that outlived it; certain of each one's identity."""
     server = state.server()
-    if server is None:
-        return
-    process = server.process()
-    family = _family(server, process, state)
-    if process is not None:
+    process = server.process() if server is not None else None
+    family = _family(state, server, process)
+    databases = _database_directories(family)
+    servers = [member for member in family if member == process or _serves(member, state)]
+    for member in servers:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-        psutil.wait_procs([process], timeout=STOP_DEADLINE_SECONDS / 2)
-        family |= _family(server, server.process(), state)
+            member.terminate()
+    psutil.wait_procs(servers, timeout=STOP_DEADLINE_SECONDS / 2)
+    family |= _family(state, server, None if server is None else server.process())
     # The keeper of PostgreSQL removes its data when the server has gone: leave it the time.
     _, alive = psutil.wait_procs(family, timeout=STOP_DEADLINE_SECONDS / 4)
     for survivor in alive:
@@ -139,23 +141,47 @@ def _end_processes(state: State) -> None:
     _, alive = psutil.wait_procs(alive, timeout=STOP_DEADLINE_SECONDS / 4)
     if alive:
         raise LauncherError(f"Processes {sorted(p.pid for p in alive)} of the embedded AWS cannot be ended.")
+    for directory in databases:
+        if directory.exists():
+            shutil.rmtree(directory)
 
 
-def _family(server: Server, process: psutil.Process | None, state: State) -> set[psutil.Process]:
-    """All processes that this server started and that still live."""
-    family: set[psutil.Process] = set()
-    if process is not None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = {process, *process.children(recursive=True)}
-    pid_reused = process is None and psutil.pid_exists(server.pid)
+def _family(state: State, server: Server | None, process: psutil.Process | None) -> set[psutil.Process]:
+    """All live processes of this directory: a recorded or unrecorded server's, and what each started."""
+    family: set[psutil.Process] = {process} if process is not None else set()
+    session = server.pid if server is not None and (process is not None or not psutil.pid_exists(server.pid)) else None
     for candidate in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-            if candidate.create_time() < server.created or candidate.pid == os.getpid():
+            if candidate.pid == os.getpid():
                 continue
-            in_session = not pid_reused and os.getsid(candidate.pid) == server.pid
-            if in_session or _uses(candidate, state.data_dir):
-                family |= {candidate, *candidate.children(recursive=True)}
+            in_session = session is not None and os.getsid(candidate.pid) == session
+            if in_session or _serves(candidate, state) or _uses(candidate, state.data_dir):
+                family.add(candidate)
+    for member in list(family):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family |= set(member.children(recursive=True))
     return family
+
+
+def _serves(process: psutil.Process, state: State) -> bool:
+    """Whether a process is a server of this directory, even one that its record does not name."""
+    with contextlib.suppress(psutil.Error):
+        arguments = process.cmdline()
+        return SERVER_MODULE in arguments and str(state.directory) in arguments
+    return False
+
+
+def _database_directories(family: Iterable[psutil.Process]) -> set[Path]:
+    """Where the PostgreSQL servers among these processes keep their files."""
+    directories: set[Path] = set()
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            directories |= {
+                Path(argument)
+                for argument in process.cmdline()
+                if Path(argument).name.startswith(DIRECTORY_PREFIX) and Path(argument).is_absolute()
+            }
+    return directories
 
 
 def _uses(process: psutil.Process, directory: Path) -> bool:
@@ -166,7 +192,8 @@ def _uses(process: psutil.Process, directory: Path) -> bool:
 
 
 def _remove_data(state: State, *, keep_log: bool = False) -> None:
-    shutil.rmtree(state.data_dir, ignore_errors=False) if state.data_dir.exists() else None
+    if state.data_dir.exists():
+        shutil.rmtree(state.data_dir)
     state.endpoint_file.unlink(missing_ok=True)
     state.server_file.unlink(missing_ok=True)
     if not keep_log:

@@ -22,21 +22,35 @@ import psycopg
 
 SUPERUSER = "postgres"
 START_DEADLINE_SECONDS = 45.0
-STOP_DEADLINE_SECONDS = 10.0
+STOP_DEADLINE_SECONDS = 20.0
 # PostgreSQL refuses to run as root; this account exists on every Unix and owns nothing.
 UNPRIVILEGED_ACCOUNT = "nobody"
 
-# The keeper ends PostgreSQL and removes its files as soon as its standard input closes, which happens when the
-# embedded AWS ends for whatever reason, SIGKILL included.
+# The keeper makes and runs PostgreSQL. It ends it and removes its files as soon as its own standard input closes, which
+# happens when the embedded AWS ends for whatever reason, SIGKILL included. It asks again and again: a signal that comes
+# before PostgreSQL listens to signals is lost.
 KEEPER = """
-directory=$1; shift
-"$@" </dev/null &
-server=$!
+directory=$1; binaries=$2; shift 2
+if "$binaries/initdb" --pgdata "$directory/data" --username postgres --auth=trust --encoding=UTF8 --locale=C \\
+    --no-sync --no-data-checksums --no-instructions </dev/null
+then
+    "$binaries/postgres" -D "$directory/data" -k "$directory" "$@" </dev/null &
+    server=$!
+else
+    : >"$directory/failed"
+fi
 while read -r _; do :; done
-kill -INT "$server" 2>/dev/null
-wait "$server"
+if [ -n "$server" ]
+then
+    (while kill -INT "$server" 2>/dev/null; do sleep 0.1; done) &
+    asking=$!
+    wait "$server"
+    kill "$asking" 2>/dev/null
+fi
+cd /
 rm -rf "$directory"
 """
+DIRECTORY_PREFIX = "local-aws-pg-"
 
 # Nothing here must survive a crash, so nothing waits for the disk.
 SETTINGS = {
@@ -69,6 +83,7 @@ class Postgres:
         self._lock = threading.Lock()
         self._servers: dict[str, Server] = {}
         self._spare: Server | None = None
+        self._leaving: list[Server] = []
 
     def ensure_started(self) -> None:
         """Have a server running for the next namespace."""
@@ -92,13 +107,21 @@ class Postgres:
         """End a namespace's server and remove its data, without waiting."""
         with self._lock:
             server = self._servers.pop(namespace_id, None)
-        if server is not None:
-            _in_background(server.stop)
+            if server is None:
+                return
+            self._leaving.append(server)
+
+        def leave() -> None:
+            server.stop()
+            with self._lock:
+                self._leaving.remove(server)
+
+        _in_background(leave)
 
     def stop(self) -> None:
         """End all servers and remove their data."""
         with self._lock:
-            servers = [*self._servers.values(), *([self._spare] if self._spare else [])]
+            servers = [*self._servers.values(), *self._leaving, *([self._spare] if self._spare else [])]
             self._servers, self._spare = {}, None
         for server in servers:
             server.stop()
@@ -142,50 +165,25 @@ class Server:
     def _start(self) -> Path:
         # Not below the state directory: a socket's path may have 107 bytes at most, and the unprivileged account
         # must be able to reach it.
-        directory = Path(tempfile.mkdtemp(prefix="local-aws-pg-", dir=_short_temporary_directory()))
+        directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=_short_temporary_directory()))
         self._directory = directory
         binaries = _binaries(directory)
         account = _account()
-        data = directory / "data"
         if account is not None:
             os.chown(directory, account.pw_uid, account.pw_gid)
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        log = (directory / "log").open("wb")
-        user = None if account is None else account.pw_uid
-        group = None if account is None else account.pw_gid
-        extra_groups: list[int] | None = None if account is None else []
-        initialised = subprocess.run(
-            [
-                str(binaries / "initdb"), "--pgdata", str(data), "--username", SUPERUSER, "--auth=trust",
-                "--encoding=UTF8", "--locale=C", "--no-sync", "--no-data-checksums", "--no-instructions",
-            ],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=directory,
-            user=user,
-            group=group,
-            extra_groups=extra_groups,
-            timeout=START_DEADLINE_SECONDS,
-        )  # fmt: skip
-        if initialised.returncode:
-            raise PostgresError(f"initdb failed:\n{(directory / 'log').read_text(errors='replace')[-2000:]}")
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", KEEPER, "keeper", str(directory), str(binaries / "postgres"), "-D", str(data), "-k",
-             str(directory), *settings],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=directory,
-            user=user,
-            group=group,
-            extra_groups=extra_groups,
-        )  # fmt: skip
-        log.close()
+        with (directory / "log").open("wb") as log:
+            self._keeper = subprocess.Popen(
+                ["/bin/sh", "-c", KEEPER, "keeper", str(directory), str(binaries), *settings],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+                cwd=directory,
+                user=None if account is None else account.pw_uid,
+                group=None if account is None else account.pw_gid,
+                extra_groups=None if account is None else [],
+            )
         self._await_connection(directory)
         return directory
 
@@ -196,7 +194,7 @@ class Server:
                 psycopg.connect(host=str(directory), user=SUPERUSER, dbname="postgres", connect_timeout=5).close()
                 return
             except psycopg.OperationalError as error:
-                if time.monotonic() > deadline or not (directory / "data").exists():
+                if time.monotonic() > deadline or (directory / "failed").exists():
                     text = (directory / "log").read_text(errors="replace")[-2000:]
                     raise PostgresError(f"PostgreSQL accepts no connections: {error}\n{text}") from error
             time.sleep(0.03)

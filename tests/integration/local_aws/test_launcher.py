@@ -23,7 +23,7 @@ import pytest
 
 from local_aws import launcher
 from local_aws.state import LauncherError, Server, State
-from tests.integration.local_aws.redshift_support import create_warehouse
+from tests.integration.local_aws.redshift_support import create_warehouse, eventually
 
 DEADLINE_SECONDS = 60
 
@@ -152,6 +152,38 @@ def test_a_reset_forgets_the_warehouse_and_the_traces(state: State) -> None:
     assert client("redshift-serverless").list_namespaces()["namespaces"] == []
     assert client("xray").get_groups()["Groups"] == []
     assert "does not exist" in create_warehouse(client, "reset").error("SELECT * FROM t")
+
+
+def test_a_server_whose_record_is_unreadable_is_ended_all_the_same(state: State) -> None:
+    launcher.start(state)
+    family = processes_of(recorded(state))
+    state.server_file.write_text('{"pid": 1}')
+    assert launcher.status(state) == {"status": "stopped"}
+    second = launcher.start(state)
+    assert second["status"] == "started"
+    assert not [process for process in family if process.is_running()]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=["asked-to-end", "killed"])
+def test_a_database_that_is_only_starting_leaves_nothing(state: State, sign: signal.Signals) -> None:
+    launcher.start(state)
+    serverless = client_of(state)("redshift-serverless")
+    for name in ("one", "two"):
+        serverless.create_namespace(namespaceName=name)
+        serverless.delete_namespace(namespaceName=name)
+    serverless.create_namespace(namespaceName="three")
+    server = recorded(state)
+    process = server.process()
+    assert process is not None
+    eventually(lambda: databases_of(process), "a database begins to start")
+    directories, family = databases_of(process), process.children(recursive=True)
+    os.kill(server.pid, sign)
+    psutil.wait_procs([process, *family], timeout=DEADLINE_SECONDS)
+    eventually(lambda: not [d for d in directories if d.exists()], "its files are removed", DEADLINE_SECONDS)
+
+
+def databases_of(process: psutil.Process) -> set[Path]:
+    return launcher._database_directories(process.children(recursive=True))
 
 
 def test_a_pid_that_belongs_to_another_program_is_left_alone(state: State) -> None:
