@@ -296,6 +296,12 @@ class Platform:
         given = {
             "Environment": self.setting.environment,
             "NameSuffix": self.setting.name_suffix,
+            # As roles/platform names it: the longest region only fits without its hyphens.
+            "DeploymentBucketName": (
+                f"concert-lambda-deployment-{self.setting.environment}-{self.setting.account}"
+                + self.setting.name_suffix[:1]
+                + self.setting.name_suffix.replace("-", "")
+            ),
             **{parameter: self.stack_name(template) for template, (_, parameter) in LAYERS.items()},
             **self.setting.parameters,
         }

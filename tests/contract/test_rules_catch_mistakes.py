@@ -305,7 +305,7 @@ CAUGHT_BY_CFN_LINT = {
     "import-in-a-condition": Mistake(
         "cfn_lint_is_content",
         STORAGE,
-        lambda body: body["Conditions"].update(IsOdd={"Fn::Equals": [{"Fn::ImportValue": "x"}, "y"]}),
+        lambda body: body.setdefault("Conditions", {}).update(IsOdd={"Fn::Equals": [{"Fn::ImportValue": "x"}, "y"]}),
         "E80",
     ),
     "key-and-role-wait-for-each-other": Mistake(

@@ -33,7 +33,12 @@ def networking(deploy_template: Callable[..., Outputs]) -> Outputs:
 def storage(networking: Outputs, deploy_template: Callable[..., Outputs]) -> Outputs:
     """Outputs of the storage stack."""
     text = (TEMPLATES / "02-storage-processing.yaml").read_text(encoding="utf-8")
-    parameters = {"Environment": ENVIRONMENT, "NetworkStackName": NETWORK, "EventsStreamShards": "2"}
+    parameters = {
+        "Environment": ENVIRONMENT,
+        "DeploymentBucketName": f"concert-lambda-deployment-{ENVIRONMENT}-000000000000",
+        "NetworkStackName": NETWORK,
+        "EventsStreamShards": "2",
+    }
     return deploy_template(f"concert-platform-storage-{ENVIRONMENT}", text, parameters)
 
 
