@@ -126,6 +126,13 @@ class TestNothingToDo:
         assert not engine.present(desired(), check=False).changed
         assert aws.names() == ["describe", "template_text"]
 
+    def test_what_hides_behind_equal_text_is_asked_for(self, engine: Engine, aws: FakeGateway) -> None:
+        text = "Parameters: {Path: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /x}}\n" + TEXT
+        existing(aws, parameters={"Path": "/x"})
+        aws.templates["demo"] = text
+        assert not engine.present(desired(text), check=False).changed
+        assert "create_change_set" in aws.names()
+
     def test_an_empty_change_set_is_deleted(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws)
         assert not engine.present(desired("# comment\n" + TEXT), check=False).changed
@@ -255,6 +262,12 @@ class TestNothingLeftBehind:
         assert aws.stacks["demo"].status is StackStatus.REVIEW_IN_PROGRESS
         assert aws.beside["demo"] == ["by-hand"]
 
+    def test_an_empty_placeholder_that_was_there_before_stays(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.REVIEW_IN_PROGRESS)
+        aws.planned = [ready()]
+        engine.present(desired(), check=True)
+        assert aws.stacks["demo"].status is StackStatus.REVIEW_IN_PROGRESS
+
     def test_only_our_own_leftovers_are_removed(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws, StackStatus.REVIEW_IN_PROGRESS)
         aws.beside["demo"] = ["by-hand", "concert-platform-old"]
@@ -359,6 +372,22 @@ class TestWaiting:
             engine.present(desired(timeout=30), check=False)
         assert clock.seconds == pytest.approx(30)
         assert "delete_stack" not in aws.names()
+
+    def test_a_deletion_whose_history_is_gone_has_ended(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        existing(aws)
+        aws.operations = [DELETED]
+        told = aws.events
+
+        def forgetful(stack_id: str, known: frozenset[str] = frozenset()) -> Any:
+            found = told(stack_id, known)
+            if aws.stacks["demo"].status is StackStatus.DELETE_COMPLETE:
+                raise RejectedError("Stack [demo] does not exist", "ValidationError")
+            return found
+
+        monkeypatch.setattr(aws, "events", forgetful)
+        assert engine.absent(Desired("demo"), check=False).status == "absent"
 
     def test_a_lost_connection_is_sat_out(self, engine: Engine, aws: FakeGateway) -> None:
         aws.planned, aws.operations = [ready()], [CREATED]

@@ -100,5 +100,7 @@ def test_imports_and_exports_follow_conditions_and_parameters() -> None:
         "t",
     )
     resolver = Resolver(template, {"Env": "production"})
+    never = parse(HEAD % "1" + '  Off: {Type: T, Condition: IsNot, Properties: {A: {"Fn::ImportValue": a}}}\n', "t")
+    assert import_names(never, Resolver(never, {"Env": "production"})) == {}
     assert import_names(template, resolver) == {"production-Key": "R"}
     assert export_names(template, resolver) == {"A": "production-A", "D": None}

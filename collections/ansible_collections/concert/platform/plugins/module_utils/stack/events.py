@@ -73,13 +73,9 @@ def of_operation(events: Sequence[Event], token: str | None) -> tuple[Event, ...
 
     `token`: the operation's client token, matched strictly where the events carry tokens. None: the last operation.
     """
-    starts = [index for index, event in enumerate(events) if event.about_stack and event.status in OPERATION_STARTS]
     if token is not None and any(event.token for event in events):
-        starts = [index for index in starts if events[index].token == token]
-        if not starts:
-            return ()
-        first = starts[0]
-        return tuple(event for event in events[first:] if event.token == token)
+        return tuple(event for event in events if event.token == token)
+    starts = [index for index, event in enumerate(events) if event.about_stack and event.status in OPERATION_STARTS]
     if not starts:
         return ()
     own = events[starts[-1]].token
