@@ -13,7 +13,9 @@ from tests.integration.local_aws.cfn_stacks import Client, Stack, template
 
 Reader = Callable[[Client, str], dict[str, Any]]
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
-KMS_KEY = ("AWS::KMS::Key", {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}})
+KEY_USERS = {"AWS": "arn:aws:iam::000000000000:root", "Service": "logs.us-east-1.amazonaws.com"}
+KEY_STATEMENT = {"Effect": "Allow", "Principal": KEY_USERS, "Action": "kms:*", "Resource": "*"}
+KMS_KEY = ("AWS::KMS::Key", {"KeyPolicy": {"Version": "2012-10-17", "Statement": [KEY_STATEMENT]}})
 LOG_GROUP_ARN = {"Fn::GetAtt": ["Group", "Arn"]}
 LOG_GROUP: tuple[str, dict[str, Any]] = ("AWS::Logs::LogGroup", {})
 ROLE = (
