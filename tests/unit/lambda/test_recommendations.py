@@ -35,7 +35,7 @@ concerts = st.lists(
         st.uuids().map(str),
         artist=st.sampled_from(["Muse", "Adele", "Blur"]),
         genres=st.sampled_from(["rock", "pop|soul", "indie rock|pop", ""]),
-        popularity=st.floats(0, 100),
+        popularity=st.sampled_from([0.0, 70.0, 100.0]),
         city=st.sampled_from(["Berlin", "Paris"]),
         day=st.dates(date(2027, 1, 1), date(2027, 1, 5)),
     ),

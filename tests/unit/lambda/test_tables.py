@@ -77,6 +77,11 @@ def test_a_payload_becomes_a_flat_row_of_the_tables_columns(data_type: str) -> N
     assert all(value is None or isinstance(value, (str, int, float)) for value in row.values())
 
 
+def test_a_row_is_stamped_in_utc_wherever_it_was_ingested() -> None:
+    row = TABLES["artists"].row(PAYLOADS["artists"], INGESTED.astimezone(timezone(timedelta(hours=9))))
+    assert row["updated_at"] == "2026-11-24 08:30:00.123456"
+
+
 @pytest.mark.parametrize("data_type", sorted(TABLES))
 def test_the_columns_are_the_schemas_own(data_type: str) -> None:
     schema = (ROOT / "files/redshift/migrations/0002_source_tables.sql").read_text()

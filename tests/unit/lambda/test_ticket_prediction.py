@@ -94,6 +94,12 @@ def test_confidence_grows_with_history_and_shrinks_with_its_spread() -> None:
     assert not many.low_confidence
 
 
+def test_the_venues_history_alone_says_less_than_as_much_evidence_of_the_artist() -> None:
+    artist_alone = predict(QUESTION, [past(0.8, venue="w")] * 10, OVERALL)
+    venue_alone = predict(QUESTION, [past(0.8, artist="b")] * 20, OVERALL)
+    assert venue_alone.confidence < artist_alone.confidence
+
+
 def test_a_fuller_weekend_lifts_a_saturday_above_a_monday() -> None:
     history = [past(0.9, day=date(2026, 11, 21)), past(0.5, day=MONDAY)] * 10
     saturday = predict(Question("a", "v", 10_000, date(2026, 12, 5)), history, OVERALL)

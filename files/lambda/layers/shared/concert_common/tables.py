@@ -77,9 +77,8 @@ class Table:
 
 
 def warehouse_moment(moment: datetime) -> str:
-    """A moment as the warehouse reads it: UTC without zone, microseconds. Without a zone it counts as UTC."""
-    in_utc = moment.astimezone(UTC) if moment.tzinfo else moment
-    return in_utc.strftime("%Y-%m-%d %H:%M:%S.%f")
+    """A moment (with its zone) as the warehouse reads it: UTC without zone, microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def parse_moment(value: object) -> datetime:
