@@ -311,7 +311,7 @@ def test_the_ranking_filters_numbers_and_limits(filled: Platform) -> None:
         queries.venue_popularity(top_n=1, min_events=12),
         queries.venue_popularity(top_n=10, min_events=13),
     )
-    assert (row["position"], row["venue_id"], row["total_events"]) == (1, "q-hall", 12)
+    assert (row["place"], row["venue_id"], row["total_events"]) == (1, "q-hall", 12)
     assert (row["attendance_rate"], row["total_revenue"]) == (Decimal("0.900000"), Decimal("540000.00"))
     assert none == []
 

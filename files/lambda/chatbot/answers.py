@@ -52,7 +52,7 @@ def venue_popularity(asked: Asked) -> Answer:
         return Answer("No venue has had enough completed concerts in the last 365 days to rank.", [], _TRY[1:3])
     venues = [
         {
-            "rank": row["position"],
+            "rank": row["place"],
             "venue_id": row["venue_id"],
             "name": row["name"],
             "city": row["city"],
@@ -63,7 +63,7 @@ def venue_popularity(asked: Asked) -> Answer:
         for row in rows
     ]
     listed = "; ".join(
-        f"{row['position']}. {row['name']} ({row['city']}), {_percent(row['attendance_rate'])} full" for row in rows
+        f"{row['place']}. {row['name']} ({row['city']}), {_percent(row['attendance_rate'])} full" for row in rows
     )
     return Answer(
         f"The most popular venues of the last 365 days: {listed}.",
@@ -210,7 +210,7 @@ def revenue_trends(asked: Asked) -> Answer:
         return Answer("There are no sales in the last 365 days.", None, (_TRY[0], _TRY[1]))
     data = {
         "months": [
-            {"month": row["month"], "tickets": row["tickets"], "revenue": money(cast(float, row["revenue"]))}
+            {"month": row["sales_month"], "tickets": row["tickets"], "revenue": money(cast(float, row["revenue"]))}
             for row in months
         ],
         "top_artists": [
@@ -226,10 +226,10 @@ def revenue_trends(asked: Asked) -> Answer:
     }
     words = []
     if months:
-        best = max(months, key=lambda row: (float(cast(float, row["revenue"] or 0)), str(row["month"])))
+        best = max(months, key=lambda row: (float(cast(float, row["revenue"] or 0)), str(row["sales_month"])))
         words.append(
-            f"Ticket sales of the last twelve months were highest in {best['month']}"
-            f" with {money(cast(float, best['revenue']))}; in {months[-1]['month']}"
+            f"Ticket sales of the last twelve months were highest in {best['sales_month']}"
+            f" with {money(cast(float, best['revenue']))}; in {months[-1]['sales_month']}"
             f" so far {money(cast(float, months[-1]['revenue']))}."
         )
     if artists:

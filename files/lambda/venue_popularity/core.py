@@ -44,7 +44,7 @@ class PopularityRequest:
 def venue(row: Row) -> dict[str, Any]:
     """One venue of the answer. Its rank is its place among the venues that were asked for."""
     return {
-        "rank": row["position"],
+        "rank": row["place"],
         "venue_id": row["venue_id"],
         "name": row["name"],
         "city": row["city"],

@@ -102,7 +102,7 @@ def answer_rows(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]
     if "v_venue_popularity" in sql:
         return [
             {
-                "position": 1, "venue_id": "v1", "name": "London Stadium", "city": "London", "capacity": 60000,
+                "place": 1, "venue_id": "v1", "name": "London Stadium", "city": "London", "capacity": 60000,
                 "total_events": 9, "attendance_rate": Decimal("0.951000"), "total_revenue": Decimal("9000000.50"),
                 "revenue_per_event": Decimal("1000000.06"),
             }
@@ -119,8 +119,8 @@ def answer_rows(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]
         return [upcoming(), upcoming(concert_id="c2", artist_id="a2", artist_name="Adele", genre="pop|soul")]
     if "v_daily_sales_summary" in sql:
         return [
-            {"month": "2026-10", "tickets": 10, "revenue": Decimal("900.00")},
-            {"month": "2026-11", "tickets": 4, "revenue": Decimal("400.00")},
+            {"sales_month": "2026-10", "tickets": 10, "revenue": Decimal("900.00")},
+            {"sales_month": "2026-11", "tickets": 4, "revenue": Decimal("400.00")},
         ]
     if "v_artist_performance" in sql:
         return [

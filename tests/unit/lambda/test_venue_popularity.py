@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.functions import Context, FakeAws, answer_body, get_event
 
 ROW = {
-    "position": 1,
+    "place": 1,
     "venue_id": "venue-1",
     "name": "Red Rocks Amphitheatre",
     "city": "Morrison",
@@ -60,7 +60,7 @@ def test_the_view_is_asked_as_of_today_with_bound_limits(load: Callable[..., Any
     assert parameters == {"top_n": "3", "min_events": "7"}
     assert "as_of = CURRENT_DATE" in sql
     assert "total_events >= CAST(:min_events AS INTEGER)" in sql
-    assert "position <= CAST(:top_n AS INTEGER)" in sql
+    assert "place <= CAST(:top_n AS INTEGER)" in sql
     assert "ORDER BY popularity_rank" in sql
 
 

@@ -12,13 +12,13 @@ from concert_common.warehouse import Statement
 def venue_popularity(*, top_n: int, min_events: int) -> Statement:
     """Venues with at least `min_events` completed concerts in the last 365 days, best first."""
     return Statement(
-        "SELECT position, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"
+        "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"
         " revenue_per_event FROM ("
-        "SELECT ROW_NUMBER() OVER (ORDER BY popularity_rank) AS position, venue_id, name, city, capacity,"
+        "SELECT ROW_NUMBER() OVER (ORDER BY popularity_rank) AS place, venue_id, name, city, capacity,"
         " total_events, attendance_rate, total_revenue, revenue_per_event"
         " FROM concert_dw.v_venue_popularity"
         " WHERE as_of = CURRENT_DATE AND total_events >= CAST(:min_events AS INTEGER)"
-        ") AS ranked WHERE position <= CAST(:top_n AS INTEGER) ORDER BY position",
+        ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
         {"min_events": min_events, "top_n": top_n},
     )
 
@@ -149,8 +149,8 @@ def top_earning_artists() -> Statement:
 def monthly_sales() -> Statement:
     """Ticket revenue by month of purchase over the last twelve months, oldest first."""
     return Statement(
-        "SELECT TO_CHAR(summary_date, 'YYYY-MM') AS month, CAST(SUM(total_tickets_sold) AS BIGINT) AS tickets,"
+        "SELECT TO_CHAR(summary_date, 'YYYY-MM') AS sales_month, CAST(SUM(total_tickets_sold) AS BIGINT) AS tickets,"
         " SUM(total_revenue) AS revenue FROM concert_dw.v_daily_sales_summary"
         " WHERE summary_date >= CURRENT_DATE - 365 AND summary_date <= CURRENT_DATE"
-        " GROUP BY TO_CHAR(summary_date, 'YYYY-MM') ORDER BY month"
+        " GROUP BY TO_CHAR(summary_date, 'YYYY-MM') ORDER BY sales_month"
     )
