@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
+
+from local_aws import launcher
+from local_aws.state import State
+
 ROOT = Path(__file__).resolve().parents[2]
 _DEADLINE_SECONDS = 240
 
@@ -74,6 +79,17 @@ class Site:
     def faults(self, *rules: dict[str, Any]) -> None:
         """Delays and failures of the embedded AWS from now on; see local_aws/faults.py."""
         (self.state_dir / "faults.json").write_text(json.dumps(rules))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the embedded AWS, as its root."""
+        session: Any = boto3.session.Session()
+        return session.client(
+            service,
+            endpoint_url=launcher.status(State(self.state_dir))["endpoint_url"],
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
     def close(self) -> None:
         """Ends what still runs."""

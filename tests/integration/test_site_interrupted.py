@@ -7,9 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from local_aws import launcher
@@ -35,13 +33,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def stack_status(site: Site) -> str | None:
     """The networking stack's status, None while there is no stack."""
-    client: Any = boto3.client(
-        "cloudformation",
-        endpoint_url=launcher.status(State(site.state_dir))["endpoint_url"],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = site.client("cloudformation")
     return next((s["StackStatus"] for s in client.describe_stacks()["Stacks"] if s["StackName"] == STACK), None)
 
 

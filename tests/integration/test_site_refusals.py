@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from local_aws import launcher
@@ -28,13 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def stacks(site: Site) -> list[str]:
     """The names of all stacks, in any status."""
-    client: Any = boto3.client(
-        "cloudformation",
-        endpoint_url=launcher.status(State(site.state_dir))["endpoint_url"],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = site.client("cloudformation")
     return [stack["StackName"] for stack in client.describe_stacks()["Stacks"]]
 
 
