@@ -70,6 +70,7 @@ lock: ## Lock the requirements again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
 	@uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-header \
+		$(foreach package,boto3 botocore python-dateutil six urllib3,--no-emit-package $(package)) \
 		files/lambda/layers/shared/requirements.in -o files/lambda/layers/shared/requirements.txt
 
 .PHONY: clean

@@ -1,8 +1,8 @@
 """Takes a request over the loopback interface for one over TLS, as far as policies are concerned.
 
-The embedded AWS speaks plain HTTP on 127.0.0.1, so that a newcomer's client needs no certificate; nothing of it crosses
-a network. Policies that deny `aws:SecureTransport = false`, which the platform's buckets, topics and queues carry, would
-refuse every request. That they stand in the templates is what the contract tests prove.
+The embedded AWS speaks plain HTTP on 127.0.0.1, so that a newcomer's client needs no certificate; nothing of it
+crosses a network. Policies that deny `aws:SecureTransport = false`, which the platform's buckets, topics and queues
+carry, would refuse every request. That they stand in the templates is what the contract tests prove.
 
 Relies on ministack 1.5.33: `core.iam_evaluator._resolve_condition_key`, asked by the evaluator for each condition key.
 """

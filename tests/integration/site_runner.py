@@ -91,6 +91,11 @@ class Site:
             aws_secret_access_key="test",
         )
 
+    @property
+    def pid(self) -> int:
+        """The process id of the embedded AWS."""
+        return int(str(launcher.status(State(self.state_dir))["pid"]))
+
     def close(self) -> None:
         """Ends what still runs."""
         for process in self.processes:

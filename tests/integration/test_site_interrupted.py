@@ -12,7 +12,6 @@ import pytest
 
 from local_aws import launcher
 from local_aws.state import State
-
 from tests.integration.site_runner import Site
 
 STACK = "concert-platform-networking-development"
@@ -63,7 +62,7 @@ def test_after_ctrl_c_the_next_run_finishes(site: Site) -> None:
 def test_when_the_embedded_aws_stops_half_way_the_run_says_so_and_the_next_one_starts_anew(site: Site) -> None:
     process = site.start("--tags", "networking")
     wait_until_in_progress(site)
-    os.kill(launcher.status(State(site.state_dir))["pid"], signal.SIGKILL)
+    os.kill(site.pid, signal.SIGKILL)
     first = site.finish(process)
     assert first.code != 0
     assert "127.0.0.1" in first.output

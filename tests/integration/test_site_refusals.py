@@ -10,7 +10,6 @@ import pytest
 
 from local_aws import launcher
 from local_aws.state import State
-
 from tests.integration.site_runner import ROOT, Site
 
 
@@ -51,7 +50,8 @@ def stacks(site: Site) -> list[str]:
         pytest.param(
             ["-e", '{"networking_private_subnet_cidrs": ["10.0.0.0/20", "10.0.32.0/20", "10.0.48.0/20"]}'],
             [
-                "networking_public_subnet_cidrs[0]: 10.0.0.0/24 overlaps networking_private_subnet_cidrs[0]: 10.0.0.0/20",
+                "networking_public_subnet_cidrs[0]: 10.0.0.0/24 overlaps",
+                "networking_private_subnet_cidrs[0]: 10.0.0.0/20",
                 "Give each subnet a range of its own",
             ],
             id="overlapping-subnets",

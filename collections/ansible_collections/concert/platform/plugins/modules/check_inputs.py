@@ -6,8 +6,8 @@ DOCUMENTATION = r"""
 module: check_inputs
 short_description: Check the inventory against the roles' argument specs, all at once
 description:
-  - Reads the argument specs of the named roles, works out every input's value, and fails with all problems together, each
-    naming the variable, its value, the rule and the file to correct.
+  - Reads the argument specs of the named roles, works out every input's value, and fails with all problems together,
+    each naming the variable, its value, the rule and the file to correct.
   - Also checks the form of account and region, and the address plan of the VPC.
   - Changes nothing and asks AWS nothing. Runs in the controller process.
 options:
