@@ -15,7 +15,7 @@ help: ## List the targets
 
 # The newest interpreter that really runs (a pyenv shim may exist and fail). PYTHON=... chooses another.
 $(VENV)/.runtime: requirements.txt tools/find_python.sh
-	@python=$$(tools/find_python.sh "$(PYTHON)") && echo "Virtual environment $(VENV) with $$("$$python" --version) ($$python)" \
+	@python=$$(tools/find_python.sh "$(PYTHON)") && echo "Virtual environment $(VENV) with $$("$$python" --version) ($$python); the first time takes a minute" \
 	&& "$$python" -m venv --clear $(VENV) && $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 

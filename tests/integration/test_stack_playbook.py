@@ -49,6 +49,8 @@ class Playbook:
         (self.directory / "demo.yaml").write_text(text, encoding="utf-8")
         play = {
             "hosts": "localhost",
+            # What runs the playbook runs its modules: discovery may find a shim that does not run.
+            "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
             "connection": "local",
             "gather_facts": False,
             "module_defaults": {
