@@ -272,6 +272,39 @@ def test_a_valid_request_reaches_the_function_with_the_gateways_context(api: Api
     assert event["headers"]["X-Amzn-Trace-Id"] == response.headers["X-Amzn-Trace-Id"]
 
 
+def test_an_api_of_another_account_is_found_by_its_id(embedded_aws: Any) -> None:
+    account = {"aws_access_key_id": "777777777777", "region_name": "eu-west-1"}
+    cloudformation = embedded_aws.client("cloudformation", **account)
+    mock = {
+        "responses": {"200": {"description": "ok"}},
+        "x-amazon-apigateway-integration": {
+            "type": "mock",
+            "requestTemplates": {"application/json": '{"statusCode": 200}'},
+            "responses": {"default": {"statusCode": "200", "responseTemplates": {"application/json": '{"here": 1}'}}},
+        },
+    }
+    api_body = {"openapi": "3.0.1", "info": {"title": "there", "version": "1"}, "paths": {"/here": {"get": mock}}}
+    resources = {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": api_body}},
+        "Deployment": {"Type": "AWS::ApiGateway::Deployment", "Properties": {"RestApiId": {"Ref": "Api"}}},
+        "Stage": {
+            "Type": "AWS::ApiGateway::Stage",
+            "Properties": {"RestApiId": {"Ref": "Api"}, "DeploymentId": {"Ref": "Deployment"}, "StageName": "test"},
+        },
+    }
+    outputs = {"ApiId": {"Value": {"Ref": "Api"}}}
+    cloudformation.create_stack(
+        StackName="there", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="there", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    (stack,) = cloudformation.describe_stacks(StackName="there")["Stacks"]
+    api_id = stack["Outputs"][0]["OutputValue"]
+    response = http("GET", f"{embedded_aws.endpoint_url}/_aws/execute-api/{api_id}/test/here")
+    assert (response.status, response.json()) == (200, {"here": 1})
+
+
 @pytest.mark.parametrize(
     ("sent", "details"),
     [
