@@ -423,22 +423,30 @@ def test_a_prediction_needs_artist_and_venue(body: Body) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        pytest.param("/venues/popularity", {"top_n": (1, 100), "min_events": (1, None)}, id="venues"),
+        pytest.param(
+            "/venues/popularity", {"top_n": ("integer", "1-100"), "min_events": ("integer", "at least 1")}, id="venues"
+        ),
         pytest.param(
             "/recommendations",
-            {"top_n": (1, 50), "user_id": None, "artist_preferences": None, "location": None},
+            {
+                "top_n": ("integer", "1-50"),
+                "user_id": ("string", ""),
+                "artist_preferences": ("string", ""),
+                "location": ("string", ""),
+            },
             id="recommendations",
         ),
     ],
 )
-def test_query_parameters_are_optional_and_state_their_ranges(path: str, expected: dict[str, Any], body: Body) -> None:
-    found = {}
-    for parameter in body["paths"][path]["get"]["parameters"]:
-        assert (parameter["in"], parameter["required"]) == ("query", False)
-        schema = parameter["schema"]
-        integer = schema["type"] == "integer"
-        found[parameter["name"]] = (schema.get("minimum"), schema.get("maximum")) if integer else None
-    assert found == expected
+def test_query_parameters_are_optional_and_say_their_ranges(
+    path: str, expected: dict[str, tuple[str, str]], body: Body
+) -> None:
+    parameters = {parameter["name"]: parameter for parameter in body["paths"][path]["get"]["parameters"]}
+    assert set(parameters) == set(expected)
+    for name, (kind, words) in expected.items():
+        parameter = parameters[name]
+        assert (parameter["in"], parameter["required"], parameter["schema"]) == ("query", False, {"type": kind})
+        assert words in parameter["description"]
 
 
 def test_the_gateway_shapes_its_own_answers(body: Body) -> None:

@@ -847,6 +847,14 @@ OTHERS = {
         lambda body: properties(body, "RestApi")["Body"]["paths"]["/chat"]["post"].pop("security"),
         "POST /chat asks for no key",
     ),
+    "range-of-a-query-parameter": own(
+        "api_bodies_say_what_the_import_understands",
+        COMPUTE,
+        lambda body: properties(body, "RestApi")["Body"]["paths"]["/venues/popularity"]["get"]["parameters"][0][
+            "schema"
+        ].update(maximum=100),
+        "GET /venues/popularity says maximum of top_n",
+    ),
     "stage-before-the-log-role": own(
         "stages_log_and_wait_for_the_log_role",
         COMPUTE,

@@ -199,6 +199,9 @@ def api_bodies_say_what_the_import_understands(platform: Platform) -> Breaches:
                 yield api, f"has a model called {name}; API Gateway takes letters and digits"
         validators = body.get("x-amazon-apigateway-request-validators", {})
         for route, operation in operations(api):
+            for parameter in operation.get("parameters", []):
+                for word in sorted(set(parameter.get("schema", {})) - {"type"}):
+                    yield api, f"{route} says {word} of {parameter['name']}; the import knows a parameter's type alone"
             if route.startswith("OPTIONS"):
                 continue
             if not operation.get("security"):
