@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.model import ROOT, SETTINGS, Resource, platform
+from tests.contract.model import ROOT, SETTINGS, Platform, Resource, Setting, platform, written_templates
 from tests.contract.rules.observability import EMITTED, alarms
 
 DEVELOPMENT, PRODUCTION = 0, 2
@@ -16,6 +16,16 @@ DEVELOPMENT, PRODUCTION = 0, 2
 def named(kind: str, name: str) -> Resource:
     """That resource of the development environment."""
     return platform(DEVELOPMENT).named(kind)[name]
+
+
+def test_chosen_zones_take_the_place_of_the_regions_first_three() -> None:
+    """Not every zone takes NAT gateways, functions and the warehouse, and which one does not differs by account."""
+    chosen = ["us-east-1b", "us-east-1d", "us-east-1f"]
+    found = Platform(written_templates(), Setting(parameters={"AvailabilityZones": ",".join(chosen)}))
+    zones = {subnet.logical_id: subnet.properties["AvailabilityZone"] for subnet in found.resources("AWS::EC2::Subnet")}
+    for kind in ("Public", "Private"):
+        assert [zones.pop(f"{kind}Subnet{letter}") for letter in "ABC"] == chosen
+    assert not zones
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.concert.platform.plugins.module_utils.preflight.network import network_problems
+from ansible_collections.concert.platform.plugins.module_utils.preflight.network import network_problems, zone_problems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +62,19 @@ def test_overlap_is_symmetric(one: int, other: int, a: int, b: int) -> None:
     forth = [p for p in network_problems(pair[0], {"s": pair}) if "overlaps" in p]
     back = [p for p in network_problems(pair[0], {"s": pair[::-1]}) if "overlaps" in p]
     assert len(forth) == len(back)
+
+
+@pytest.mark.parametrize(
+    ("zones", "problem"),
+    [
+        pytest.param([], None, id="none-chosen"),
+        pytest.param(["us-east-1b", "us-east-1c", "us-east-1d"], None, id="three-of-the-region"),
+        pytest.param(["us-east-1b", "us-east-1c"], "it names 3 different zones, or none", id="two"),
+        pytest.param(["us-east-1b", "us-east-1b", "us-east-1c"], "it names 3 different zones", id="one-twice"),
+        pytest.param(["us-east-1b", "us-east-1c", "eu-west-1a"], "names eu-west-1a;", id="of-another-region"),
+        pytest.param(["use1-az1", "use1-az2", "use1-az4"], "such as us-east-1a", id="ids-instead-of-names"),
+    ],
+)
+def test_chosen_zones_are_three_of_the_region(zones: list[str], problem: str | None) -> None:
+    problems = zone_problems(zones, "us-east-1")
+    assert (problems == []) if problem is None else (len(problems) == 1 and problem in problems[0])

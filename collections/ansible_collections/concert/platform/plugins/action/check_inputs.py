@@ -14,7 +14,10 @@ from ansible_collections.concert.platform.plugins.module_utils.preflight.inputs 
     input_problems,
     read_options,
 )
-from ansible_collections.concert.platform.plugins.module_utils.preflight.network import network_problems
+from ansible_collections.concert.platform.plugins.module_utils.preflight.network import (
+    network_problems,
+    zone_problems,
+)
 
 _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "roles_directory": {"type": "path", "required": True},
@@ -51,6 +54,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not isinstance(vpc, Unset) and len(subnets) == len(_SUBNETS):
             file = where.get("networking_vpc_cidr", f"{folder}/group_vars/all/networking.yml")
             problems |= dict.fromkeys(f"{problem} ({file})" for problem in network_problems(vpc, subnets))
+        zones = values.get("networking_availability_zones")
+        if isinstance(zones, list):
+            file = where.get("networking_availability_zones", f"{folder}/group_vars/all/networking.yml")
+            found = zone_problems(zones, values.get("platform_region", ""))
+            problems |= dict.fromkeys(f"{problem} ({file})" for problem in found)
         if problems:
             count = "1 input is" if len(problems) == 1 else f"{len(problems)} inputs are"
             return {"failed": True, "msg": "\n".join([f"{count} wrong; nothing was changed.", *problems])}

@@ -47,3 +47,19 @@ def network_problems(vpc: Any, subnets: Mapping[str, Sequence[Any]]) -> list[str
         if a.overlaps(b)
     ]
     return problems
+
+
+def zone_problems(zones: Sequence[Any], region: Any) -> list[str]:
+    """One sentence if the chosen availability zones are not three of the region; none chosen is right as well."""
+    names = [str(zone) for zone in zones]
+    if not names:
+        return []
+    if len(names) != _ZONES or len(set(names)) != _ZONES:
+        return [f"networking_availability_zones is {', '.join(names)}; it names {_ZONES} different zones, or none."]
+    foreign = [name for name in names if name[:-1] != str(region)]
+    if foreign:
+        return [
+            f"networking_availability_zones names {', '.join(foreign)}; a zone is called like its region "
+            f"and a letter, such as {region}a."
+        ]
+    return []
