@@ -862,6 +862,23 @@ OTHERS = {
         "must depend on ApiGatewayAccount",
         PRODUCTION,
     ),
+    "batch-handed-out-twice": own(
+        "queues_hide_a_batch_while_it_is_worked_on",
+        COMPUTE,
+        put("WarehouseLoadQueue", "VisibilityTimeout", 1800),
+        "need 1802",
+    ),
+    "failed-load-cannot-be-called-back": own(
+        "queues_hide_a_batch_while_it_is_worked_on",
+        COMPUTE,
+        edit_statement(
+            "WarehouseLoaderRole",
+            "ReceiveObjects",
+            "Action",
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        ),
+        "may not sqs:ChangeMessageVisibility",
+    ),
     "bad-record-blocks-its-shard": own(
         "stream_readers_get_past_a_bad_record",
         COMPUTE,

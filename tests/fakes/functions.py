@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "REDSHIFT_WORKGROUP": "concert-workgroup-development",
     "REDSHIFT_DATABASE": "concerts",
     "REDSHIFT_COPY_ROLE_ARN": "arn:aws:iam::000000000000:role/concert-role-redshift-development",
+    "LOAD_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/concert-warehouse-load-development",
     "RAW_BUCKET": "raw-bucket",
     "PROCESSED_BUCKET": "processed-bucket",
     "CONVERSATIONS_TABLE": "conversations",

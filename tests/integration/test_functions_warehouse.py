@@ -109,9 +109,8 @@ def load(
     platform: Platform, loader: SimpleNamespace, data_type: str, *keys: str, house: Warehouse | None = None
 ) -> int:
     """Load these objects in one transaction; the rows that it says it changed."""
-    settings = loader.core.Settings(
-        "development", WarehouseSettings("w", "d"), BUCKET, f"arn:aws:iam::000000000000:role/{COPY_ROLE}"
-    )
+    role_arn = f"arn:aws:iam::000000000000:role/{COPY_ROLE}"
+    settings = loader.core.Settings("development", WarehouseSettings("w", "d"), BUCKET, role_arn, "no queue")
     planned = loader.statements.script(loader.core.Load(TABLES[data_type], keys, ()), settings)
     house = house or platform.loader
     transaction = house.transaction(planned.statements, name=f"load-{data_type}", seconds=SECONDS)

@@ -20,8 +20,16 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}"
 _CANARY = "canary/"
 
-#: Objects in one transaction. Each takes three statements and the Data API takes forty in a batch.
+#: Objects in one transaction. Each takes two statements and the Data API takes forty in a batch.
 MOST_OBJECTS = 10
+
+#: Seconds until a failed message is handed over again: soon at first, since most causes pass, then ever later. Left
+#: alone it would wait for the queue's visibility timeout, which has to cover six runs of the function.
+FIRST_RETRY_SECONDS = 30
+RETRY_GROWTH = 4
+LONGEST_RETRY_SECONDS = 1800
+#: Messages whose visibility one request to SQS changes.
+MOST_MESSAGES = 10
 
 
 class NoticeError(Exception):
@@ -36,6 +44,7 @@ class Settings:
     warehouse: WarehouseSettings
     bucket: str
     copy_role_arn: str
+    queue_url: str
 
     @classmethod
     def from_environment(cls, values: Mapping[str, str]) -> Settings:
@@ -46,6 +55,7 @@ class Settings:
             WarehouseSettings.read(reader),
             reader.text("PROCESSED_BUCKET", pattern=_BUCKET.pattern, rule="a bucket name"),
             reader.text("REDSHIFT_COPY_ROLE_ARN", pattern=_ROLE, rule="a role's ARN"),
+            reader.text("LOAD_QUEUE_URL", pattern=r"https?://\S+", rule="a queue's URL"),
         )
         reader.check()
         return settings
@@ -105,3 +115,23 @@ def loads(notices: Iterable[Notice]) -> list[Load]:
 def failures(message_ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     """The answer that makes SQS hand over exactly these messages again."""
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}
+
+
+def retries(messages: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """When each failed message is to come again, as SQS takes it: requests of at most `MOST_MESSAGES`."""
+    entries = [
+        {
+            "Id": str(number),
+            "ReceiptHandle": message["receiptHandle"],
+            "VisibilityTimeout": retry_seconds(int(message["attributes"]["ApproximateReceiveCount"])),
+        }
+        for number, message in enumerate(messages)
+        if message["messageId"] in set(failed)
+    ]
+    return [entries[start : start + MOST_MESSAGES] for start in range(0, len(entries), MOST_MESSAGES)]
+
+
+def retry_seconds(attempt: int) -> int:
+    """Seconds to wait after this attempt, counted from 1."""
+    grown: int = RETRY_GROWTH ** min(attempt - 1, 10)
+    return min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * grown)

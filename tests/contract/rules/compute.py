@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from tests.contract.model import Body, Platform, Resource, references
 from tests.contract.rules.base import Breaches, missing, rule
-from tests.contract.rules.policies import key_of
+from tests.contract.rules.policies import allowed, key_of, role_of
 
 RUNTIME: Final = "python3.13"
 ARCHITECTURE: Final = "arm64"
 HANDLER: Final = "handler.lambda_handler"
 ALIAS: Final = "live"
 ENVIRONMENT_BYTES: Final = 4096
+RETRY: Final = "sqs:ChangeMessageVisibility"
 COMMON_VARIABLES: Final = (
     "ENVIRONMENT",
     "POWERTOOLS_SERVICE_NAME",
@@ -267,6 +268,26 @@ def stream_readers_get_past_a_bad_record(platform: Platform) -> Breaches:
             yield mapping, "must halve a batch that fails (BisectBatchOnFunctionError)"
         if properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") not in queues:
             yield mapping, "has no queue of the platform for records that it gives up"
+
+
+@rule
+def queues_hide_a_batch_while_it_is_worked_on(platform: Platform) -> Breaches:
+    """AWS's advice: six times the reader's timeout and its window, or a batch in work is handed out again."""
+    queues = {platform.arn(queue): queue for queue in platform.resources("AWS::SQS::Queue")}
+    functions = {f"{platform.arn(f)}:{ALIAS}": f for f in platform.resources("AWS::Lambda::Function")}
+    for mapping in platform.resources("AWS::Lambda::EventSourceMapping"):
+        queue = queues.get(mapping.properties["EventSourceArn"])
+        if queue is None:
+            continue
+        reader = functions[mapping.properties["FunctionName"]]
+        window = int(mapping.properties.get("MaximumBatchingWindowInSeconds", 0))
+        wanted = 6 * int(reader.properties["Timeout"]) + window
+        hidden = int(queue.properties.get("VisibilityTimeout", 30))
+        if hidden < wanted:
+            yield queue, f"hides messages for {hidden} s; {reader} and its window of {window} s need {wanted}"
+        role = role_of(platform, reader)
+        if role is None or not allowed(platform, role, {RETRY}, platform.arn(queue)):
+            yield reader, f"may not {RETRY}, so what fails waits {hidden} s for its next attempt"
 
 
 @rule

@@ -54,7 +54,8 @@ def test_a_question_is_redshifts_sql_and_binds_what_it_names(name: str) -> None:
 def loading() -> Iterator[tuple[str, str]]:
     """Every statement that loads, once by its first words and table."""
     loader = import_function("warehouse_loader", "core", "statements")
-    settings = loader.core.Settings("development", WarehouseSettings("w", "d"), "bucket", "arn:aws:iam::1:role/r")
+    warehouse = WarehouseSettings("w", "d")
+    settings = loader.core.Settings("development", warehouse, "bucket", "arn:aws:iam::1:role/r", "queue")
     for name, table in TABLES.items():
         for sql in loader.statements.script(loader.core.Load(table, ("a/b.json.gz",), ()), settings).statements:
             yield f"{name}: {' '.join(sql.split()[:4])}", sql

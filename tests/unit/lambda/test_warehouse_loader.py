@@ -11,7 +11,17 @@ from concert_common.tables import TABLES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.functions import Context, FakeAws, core_of, event_named, logged, metrics, refused
+from tests.fakes.functions import (
+    ENVIRONMENT,
+    Context,
+    FakeAws,
+    FakeClient,
+    core_of,
+    event_named,
+    logged,
+    metrics,
+    refused,
+)
 
 STREAM = "concert-artist-stream-development.shardId-000000000006"
 
@@ -35,6 +45,13 @@ def run(load: Callable[..., Any], *messages: dict[str, Any], seconds: float = 30
     module = load("warehouse_loader", "handler").handler
     answer = module.lambda_handler({"Records": list(messages)}, Context(seconds))
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture(autouse=True)
+def queue(aws: FakeAws) -> FakeClient:
+    """The queue that failed messages are left in."""
+    aws["sqs"] = client = FakeClient(change_message_visibility_batch=lambda **_: {"Failed": []})
+    return client
 
 
 def changed_rows(aws: FakeAws, count: int) -> None:
@@ -79,7 +96,7 @@ def test_the_transaction_locks_stages_merges_and_remembers(load: Callable[..., A
         "CREATE TEMP TABLE arrived_ticket_sales (LIKE concert_dw.ticket_sales, object_key VARCHAR(1024))",
         f"COPY arrived_ticket_sales ({columns}) FROM 's3://processed-bucket/{key('ticket_sales')}'"
         " IAM_ROLE 'arn:aws:iam::000000000000:role/concert-role-redshift-development'"
-        " FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto'",
+        " FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF",
         f"UPDATE arrived_ticket_sales SET object_key = '{key('ticket_sales')}' WHERE object_key IS NULL",
         f"CREATE TEMP TABLE latest_ticket_sales AS SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER"
         " (PARTITION BY sale_id ORDER BY updated_at DESC, object_key DESC) AS place FROM arrived_ticket_sales)"
@@ -193,3 +210,51 @@ def test_a_transaction_that_takes_too_long_is_cancelled_and_its_messages_come_ag
     aws.data_api.never_ends = True
     assert run(load, message("m1", key("artists")), seconds=2.1) == ["m1"]
     assert aws.data_api.cancelled == ["batch-1"]
+
+
+def received(body: dict[str, Any], times: int) -> dict[str, Any]:
+    """That message, handed over for so many times."""
+    return {
+        **body,
+        "receiptHandle": f"receipt-{body['messageId']}",
+        "attributes": {"ApproximateReceiveCount": str(times)},
+    }
+
+
+def test_a_failed_message_comes_again_soon_and_later_each_time(
+    load: Callable[..., Any], aws: FakeAws, queue: FakeClient
+) -> None:
+    """Left alone it would wait for the queue's visibility timeout: half an hour for a conflict that passes at once."""
+    changed_rows(aws, 1)
+    messages = [received(message(f"bad{n}", "songs/a.json.gz"), times=n) for n in range(1, 6)]
+    assert run(load, *messages, message("good", key("artists"))) == ["bad1", "bad2", "bad3", "bad4", "bad5"]
+    (request,) = queue.of("change_message_visibility_batch")
+    assert request["QueueUrl"] == ENVIRONMENT["LOAD_QUEUE_URL"]
+    assert {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in request["Entries"]} == {
+        "receipt-bad1": 30,
+        "receipt-bad2": 120,
+        "receipt-bad3": 480,
+        "receipt-bad4": 1800,
+        "receipt-bad5": 1800,
+    }
+
+
+def test_many_failed_messages_are_called_back_ten_at_a_time(load: Callable[..., Any], queue: FakeClient) -> None:
+    run(load, *(message(f"m{n}", "songs/a.json.gz") for n in range(25)))
+    requests = queue.of("change_message_visibility_batch")
+    assert [len(request["Entries"]) for request in requests] == [10, 10, 5]
+    assert all(len({entry["Id"] for entry in request["Entries"]}) == len(request["Entries"]) for request in requests)
+
+
+def test_a_queue_that_does_not_answer_changes_nothing_else(load: Callable[..., Any], aws: FakeAws) -> None:
+    def unreachable(**_: Any) -> None:
+        raise refused("RequestThrottled", "ChangeMessageVisibilityBatch")
+
+    aws["sqs"] = FakeClient(change_message_visibility_batch=unreachable)
+    assert run(load, message("m1", "songs/a.json.gz")) == ["m1"]
+
+
+def test_without_failures_the_queue_is_not_asked(load: Callable[..., Any], aws: FakeAws, queue: FakeClient) -> None:
+    changed_rows(aws, 1)
+    assert run(load, message("m1", key("artists"))) == []
+    assert queue.calls == []
