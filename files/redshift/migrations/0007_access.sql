@@ -1,5 +1,6 @@
 -- Who may do what. People and jobs get a role; each function is the user that AWS derives from its IAM role's name.
 -- Such a user has no password and appears by itself when its function first connects, so it may be here already.
+-- Redshift folds quoted names to lower case, the prefix too, unless a session says otherwise: compare without case.
 -- A later migration that adds a table or view grants on it by itself: nothing is granted in advance.
 
 CREATE ROLE concert_reader;
@@ -24,32 +25,32 @@ GRANT ALL ON ALL TABLES IN SCHEMA concert_dw TO ROLE concert_admin;
 
 GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA concert_dw TO ROLE concert_admin;
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-chatbot-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-chatbot-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-chatbot-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_reader TO "IAMR:concert-role-chatbot-${environment}${name_suffix}";
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-venue-popularity-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-venue-popularity-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-venue-popularity-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_reader TO "IAMR:concert-role-venue-popularity-${environment}${name_suffix}";
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-ticket-prediction-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-ticket-prediction-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-ticket-prediction-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_reader TO "IAMR:concert-role-ticket-prediction-${environment}${name_suffix}";
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-recommendations-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-recommendations-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-recommendations-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_reader TO "IAMR:concert-role-recommendations-${environment}${name_suffix}";
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-health-check-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-health-check-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-health-check-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_reader TO "IAMR:concert-role-health-check-${environment}${name_suffix}";
 
--- concert: skip-when SELECT usename FROM pg_user WHERE usename = 'IAMR:concert-role-warehouse-loader-${environment}${name_suffix}'
+-- concert: skip-when SELECT usename FROM pg_user WHERE LOWER(usename) = 'iamr:concert-role-warehouse-loader-${environment}${name_suffix}'
 CREATE USER "IAMR:concert-role-warehouse-loader-${environment}${name_suffix}" PASSWORD DISABLE;
 
 GRANT ROLE concert_loader TO "IAMR:concert-role-warehouse-loader-${environment}${name_suffix}";

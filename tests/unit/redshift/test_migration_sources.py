@@ -71,7 +71,8 @@ def test_a_user_that_is_there_already_does_not_stop_the_migration(migrations: tu
     created = [step for migration in migrations for step in migration.steps if step.sql.startswith("CREATE USER")]
     for step in created:
         name = step.sql.split('"')[1]
-        assert step.skip_when == f"SELECT usename FROM pg_user WHERE usename = '{name}'"
+        # Redshift keeps the name in lower case, prefix and all; PostgreSQL keeps it as it is written.
+        assert step.skip_when == f"SELECT usename FROM pg_user WHERE LOWER(usename) = '{name.lower()}'"
     assert len(created) == len(FUNCTIONS)
 
 
