@@ -1011,6 +1011,26 @@ OTHERS = {
         put("ChatbotErrorsMetricFilter", "LogGroupName", "/aws/lambda/other"),
         "reads /aws/lambda/other",
     ),
+    "subscription-blind-to-plain-text": own(
+        "subscriptions_see_what_functions_and_their_runtime_call_an_error",
+        TRACING,
+        put("ChatbotErrorsSubscription", "FilterPattern", '{ ($.level = "ERROR") || ($.level = "CRITICAL") }'),
+        "does not see: [ERROR] Runtime.ImportModuleError",
+    ),
+    "subscription-to-everything": own(
+        "subscriptions_see_what_functions_and_their_runtime_call_an_error",
+        TRACING,
+        put(
+            "ChatbotErrorsSubscription", "FilterPattern", '?ERROR ?CRITICAL ?"Task timed out" ?"Runtime exited" ?level'
+        ),
+        'passes on: {"level":"INFO"',
+    ),
+    "subscription-words-with-an-open-quote": own(
+        "filter_patterns_are_balanced",
+        TRACING,
+        put("ChatbotErrorsSubscription", "FilterPattern", '?ERROR ?"Task timed out'),
+        "has an open quotation mark",
+    ),
     "processor-fed-its-own-log": own(
         "subscriptions_are_let_in_first_and_feed_nobody_his_own_log",
         TRACING,

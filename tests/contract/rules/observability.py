@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from local_aws.filter_pattern import compile_pattern
 from tests.contract.model import Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 
@@ -66,6 +67,23 @@ METRICS_PER_WIDGET: Final = 500
 METRICS_PER_DASHBOARD: Final = 2500
 COMPOSITE_CHARACTERS: Final = 10_240
 COMPOSITE_CHILDREN: Final = 100
+# `?ERROR ?"two words"`: any of them, anywhere in the line.
+ANY_OF_WORDS: Final = re.compile(r'\?(?:\w+|"[^"]+")(?: \?(?:\w+|"[^"]+"))*')
+# As functions and Lambda's own text format write them.
+ERROR_LINES: Final = (
+    '{"level":"ERROR","message":"Objects not loaded","service":"warehouse-loader","environment":"development"}',
+    '{"level":"CRITICAL","message":"x"}',
+    "[ERROR] Runtime.ImportModuleError: Unable to import module 'handler': No module named 'concert_common'",
+    "[ERROR] KeyError: 'Records'\nTraceback (most recent call last):",
+    "2026-11-24T08:30:00.000Z 4bf92f35-77b3-4da6-a3ce-929d0e0e4736 Task timed out after 28.01 seconds",
+    "RequestId: 4bf92f35 Error: Runtime exited with error: signal: killed\nRuntime.ExitError",
+)
+ORDINARY_LINES: Final = (
+    '{"level":"INFO","message":"Chat answered","event_type":"chat_answered"}',
+    '{"level":"WARNING","message":"Record rejected","event_type":"data_quality_issue"}',
+    "START RequestId: 4bf92f35-77b3-4da6-a3ce-929d0e0e4736 Version: 3",
+    "REPORT RequestId: 4bf92f35\tDuration: 12.31 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB",
+)
 # Shorter than this, a description says what happened and not what to do.
 DESCRIPTION_CHARACTERS: Final = 80
 
@@ -329,11 +347,27 @@ def dashboards_are_such_as_cloudwatch_accepts(platform: Platform) -> Breaches:
 
 @rule
 def filter_patterns_are_balanced(platform: Platform) -> Breaches:
-    """JSON patterns `{ … }` with selectors, closed, at most 1,024 characters."""
+    """JSON patterns `{ … }` with selectors, closed, at most 1,024 characters; subscriptions may list words instead."""
     for resource in platform.resources("AWS::Logs::MetricFilter", "AWS::Logs::SubscriptionFilter"):
-        problem = pattern_problem(resource.properties["FilterPattern"])
+        pattern = resource.properties["FilterPattern"]
+        if resource.type == "AWS::Logs::SubscriptionFilter" and ANY_OF_WORDS.fullmatch(pattern):
+            continue
+        problem = pattern_problem(pattern)
         if problem:
-            yield resource, f"has the pattern {resource.properties['FilterPattern']}, which {problem}"
+            yield resource, f"has the pattern {pattern}, which {problem}"
+
+
+@rule
+def subscriptions_see_what_functions_and_their_runtime_call_an_error(platform: Platform) -> Breaches:
+    """A JSON pattern matches no plain text, and plain text is how Lambda tells of a function that cannot speak."""
+    for subscription in platform.resources("AWS::Logs::SubscriptionFilter"):
+        matches = compile_pattern(subscription.properties["FilterPattern"])
+        for line in ERROR_LINES:
+            if not matches(line):
+                yield subscription, f"does not see: {line}"
+        for line in ORDINARY_LINES:
+            if matches(line):
+                yield subscription, f"passes on: {line}"
 
 
 def pattern_problem(pattern: str) -> str | None:

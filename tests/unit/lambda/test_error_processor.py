@@ -121,7 +121,9 @@ def test_a_report_that_fails_is_forgotten_so_that_the_retry_makes_it(
         pytest.param({"level": "CRITICAL", "message": "out of seats"}, id="critical"),
         pytest.param({"level": "ERROR", "errorType": "ValueError", "errorMessage": "x"}, id="runtime"),
         pytest.param("2026-11-24T08:30:00Z 1 Task timed out after 29.01 seconds", id="timed-out-as-text"),
-        pytest.param("RequestId: 1 Error: Runtime.ExitError", id="died-as-text"),
+        pytest.param("RequestId: 1 Error: Runtime exited with error: killed\nRuntime.ExitError", id="died-as-text"),
+        pytest.param("[ERROR] Runtime.ImportModuleError: No module named 'core'", id="could-not-be-loaded"),
+        pytest.param("[ERROR] KeyError: 'Records'\nTraceback (most recent call last):", id="raised-as-text"),
         pytest.param(
             {"time": "t", "type": "platform.report", "record": {"requestId": "1", "status": "timeout"}}, id="timed-out"
         ),
