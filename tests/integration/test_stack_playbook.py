@@ -164,7 +164,7 @@ def test_after_check_there_is_no_stack(playbook: Playbook) -> None:
 
 
 def test_failure_says_the_cause_and_no_secret(playbook: Playbook, deployer: Deployer) -> None:
-    playbook.write(ALERTS, parameters={"Label": SECRET})
+    playbook.write(ALERTS, parameters={"Label": SECRET}, events_directory="kept/events")
     rule = {"type": "AWS::SNS::Topic", "stack": playbook.name, "error": f"DisplayName {SECRET} is not authorized"}
     with deployer.faults(rule):
         code, output = playbook.run("-vvv")
@@ -174,6 +174,11 @@ def test_failure_says_the_cause_and_no_secret(playbook: Playbook, deployer: Depl
     )
     assert SECRET not in output
     assert "Traceback" not in output
+    (kept,) = (playbook.directory / "kept" / "events").iterdir()
+    assert f"All its events: {kept.relative_to(playbook.directory)}" in output
+    told = kept.read_text(encoding="utf-8")
+    assert SECRET not in told
+    assert [entry["logical_id"] for entry in json.loads(told) if entry["status"] == "CREATE_FAILED"] == ["Alerts"]
 
 
 @pytest.mark.parametrize(

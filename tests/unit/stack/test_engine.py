@@ -440,6 +440,12 @@ class TestExplain:
             "parameters, then run again.\nThe stack is in status UPDATE_ROLLBACK_COMPLETE: it is as it was before."
         )
         assert raised.value.timeline
+        assert [found.status for found in raised.value.events] == [
+            "UPDATE_IN_PROGRESS",
+            "UPDATE_FAILED",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "UPDATE_ROLLBACK_COMPLETE",
+        ]
 
     @pytest.mark.parametrize(
         ("failure", "first_line"),

@@ -11,10 +11,14 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
-from ansible_collections.concert.platform.plugins.module_utils.stack import results
+from ansible_collections.concert.platform.plugins.module_utils.stack import record, results
 from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock
 from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine
-from ansible_collections.concert.platform.plugins.module_utils.stack.errors import StackError, TemplateError
+from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
+    OperationFailedError,
+    StackError,
+    TemplateError,
+)
 from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import interruptible
 from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
 from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
@@ -33,6 +37,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "allow_replacement": {"type": "list", "elements": "str", "default": []},
     "notification_arns": {"type": "list", "elements": "str"},
     "role_arn": {"type": "str"},
+    "events_directory": {"type": "path"},
     "timeout": {"type": "float", "default": 3600.0},
     "wait": {"type": "bool", "default": True},
     **CONNECTION_ARGUMENT_SPEC,
@@ -52,10 +57,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         engine: Engine | None = None
+        run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:8]}"
         try:
             desired = self._desired(options)
             with interruptible():
-                run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:8]}"
                 gateway = AwsGateway(Connection.from_options(options))
                 engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
                 carry_out = engine.present if options["state"] == "present" else engine.absent
@@ -63,8 +68,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     carry_out(desired, check=self._task.check_mode), engine.scrub, diff=bool(self._task.diff)
                 )
         except StackError as error:
-            told = results.of_error(error, engine.scrub if engine else Scrubber(()))
+            scrub = engine.scrub if engine else Scrubber(())
+            told = {**results.of_error(error, scrub), **self._kept_events(error, options, run_id, scrub)}
+            if "events_file" in told:
+                told["msg"] += f"\nAll its events: {told['events_file']}"
         return {**result, **told}
+
+    def _kept_events(self, error: StackError, options: dict[str, Any], run_id: str, scrub: Scrubber) -> dict[str, str]:
+        """`events_file` of the result: where the failed operation's events are kept."""
+        if not isinstance(error, OperationFailedError) or not error.events or not options["events_directory"]:
+            return {}
+        try:
+            path = record.keep(Path(options["events_directory"]), options["name"], run_id, error.events, scrub)
+        except OSError as problem:
+            display.warning(f"The events of {options['name']} were not kept in a file: {problem}")
+            return {}
+        return {"events_file": str(path)}
 
     def _desired(self, options: dict[str, Any]) -> Desired:
         return Desired(

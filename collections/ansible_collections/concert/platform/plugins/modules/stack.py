@@ -80,6 +80,11 @@ options:
   role_arn:
     description: Role that CloudFormation works under. Left out, it stays, or is the caller.
     type: str
+  events_directory:
+    description:
+      - Directory on the controller in which the full event list of a failed operation is kept, a JSON file a failure,
+        secrets masked. Made when needed. Left out, none is kept.
+    type: path
   timeout:
     description: Seconds that the task waits in all. AWS goes on by itself; the next run waits for it.
     type: float
@@ -167,6 +172,10 @@ timeline:
   type: list
   elements: dict
   returned: when AWS carried out an operation, also if it failed
+events_file:
+  description: The file that holds all events of the failed operation. C(msg) names it too.
+  type: str
+  returned: when an operation failed and O(events_directory) is given
 msg:
   description: >-
     First line C(<stack>: <logical id> (<type>, <template>:<line>) failed: <AWS's reason>. <what to do>), or what was

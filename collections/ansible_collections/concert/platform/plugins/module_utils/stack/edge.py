@@ -26,7 +26,7 @@ from botocore.exceptions import (
 
 from ..connection import Connection
 from .errors import ConnectionLostError, CredentialsError, MissingBucketError, RejectedError, StackError
-from .events import OPERATION_STARTS, remedy
+from .events import OPERATION_STARTS
 from .model import (
     ChangeSet,
     ChangeSetName,
@@ -38,6 +38,7 @@ from .model import (
     Stack,
     StackStatus,
 )
+from .remedies import remedy
 
 #: AWS's words for a change set without changes; the second is what nested stacks and transforms bring.
 _EMPTY = ("didn't contain changes", "No updates are to be performed")

@@ -23,7 +23,7 @@ from .errors import (
     StuckError,
     TemplateError,
 )
-from .events import Progress, first_cause, of_operation, remedy, settled_status, timeline
+from .events import Progress, first_cause, of_operation, settled_status, timeline
 from .gateway import Clock, Gateway, Reporter
 from .model import (
     STACK_TYPE,
@@ -43,6 +43,7 @@ from .model import (
 from .parameters import Parameters, fit, masked
 from .plan import Plan, from_change_set, from_templates, mapping_changes, output_changes, template_resolver
 from .recovery import Step, data_survivors, kept, next_step, way_out
+from .remedies import remedy
 from .resolve import Resolver, import_names
 from .secrets import Scrubber
 from .settings import Desired, Result
@@ -505,9 +506,16 @@ class Engine:
     def _failure(
         self, template: Template | None, desired: Desired, status: StackStatus, events: tuple[Event, ...]
     ) -> OperationFailedError:
-        failure = first_cause(events, lambda nested_id: self._aws.events(nested_id))
+        told = list(events)
+
+        def nested(stack_id: str) -> Sequence[Event]:
+            found = self._aws.events(stack_id)
+            told.extend(found)
+            return found
+
+        failure = first_cause(events, nested)
         return OperationFailedError(
-            explain(desired.name, failure, template, status, kept(events)), failure, timeline(events)
+            explain(desired.name, failure, template, status, kept(events)), failure, timeline(events), tuple(told)
         )
 
     # absent

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model import Failure, Timeline
+    from .model import Event, Failure, Timeline
 
 
 class StackError(Exception):
@@ -53,11 +53,13 @@ class StuckError(StackError):
 
 
 class OperationFailedError(StackError):
-    """AWS carried the operation out and it failed; `failure` is its first true cause."""
+    """AWS carried the operation out and it failed; `failure` is its first true cause, `events` all that it said."""
 
-    def __init__(self, message: str, failure: Failure | None, timeline: Timeline) -> None:
+    def __init__(
+        self, message: str, failure: Failure | None, timeline: Timeline, events: tuple[Event, ...] = ()
+    ) -> None:
         super().__init__(message, timeline)
-        self.failure = failure
+        self.failure, self.events = failure, events
 
 
 class DeadlineError(StackError):

@@ -12,60 +12,12 @@ from .model import STACK_TYPE, Event, Failure, ResourceTime, StackStatus, Timeli
 #: Statuses in which an operation starts; rollbacks and clean-ups are its continuation.
 OPERATION_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
 #: What CloudFormation says of resources that it stopped because another one failed.
-_COLLATERAL = re.compile(r"^resource (creation|update|deletion|import) cancell?ed", re.IGNORECASE)
-_EMPTY_REASON = re.compile(r"^The following resource\(s\) failed to (create|update|delete)", re.IGNORECASE)
-
-#: AWS's reason → what to do about it. The first that matches is the answer.
-_REMEDIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), remedy)
-    for pattern, remedy in (
-        (
-            r"already exists|EntityAlreadyExists|AlreadyOwnedByYou|BucketAlreadyExists",
-            "Something with this name is there outside this stack: delete it, or import it, then run again.",
-        ),
-        (
-            r"not authorized|AccessDenied|Access Denied|UnauthorizedOperation|is not allowed to",
-            "Grant the deploying role this action, then run again.",
-        ),
-        (
-            r"cannot be assumed by Lambda|role.{0,80}(cannot be assumed|is invalid)",
-            "A new role takes some seconds to be known everywhere: run again; if it stays, check its trust policy.",
-        ),
-        (
-            r"LimitExceeded|quota|limit (exceeded|has been reached)|maximum number of",
-            "Ask for a higher quota, or remove what is not needed, then run again.",
-        ),
-        (r"Rate exceeded|Throttling|TooManyRequests", "AWS asked for fewer calls at once: run again."),
-        (
-            r"No export named",
-            "Deploy the stack that exports it first, then run again.",
-        ),
-        (r"in use by", "Deploy the stacks that import it without it first, or keep its value."),
-        (r"is already exported by stack", "Give the export another name, or take it from the other stack first."),
-        (
-            r"BucketNotEmpty|bucket you tried to delete is not empty",
-            "Empty the bucket, all versions included, then run again.",
-        ),
-        (
-            r"custom-named resource requires replacing",
-            "Give the resource another name in the template, then run again.",
-        ),
-        (
-            r"NoSuchKey|NoSuchBucket|specified key does not exist",
-            "Upload what it refers to first (the lambda_packages role uploads the packages), then run again.",
-        ),
-        (
-            r"stabili[sz]e|timed? ?out|Exceeded attempts",
-            "AWS waited too long for it: look at the resource itself, then run again.",
-        ),
-    )
+_COLLATERAL = re.compile(
+    r"^(resource )?(creation|update|deletion|import|handling) (was )?cancell?ed|^operation (was )?cancell?ed"
+    r"|^rollback (requested|cancelled)",
+    re.IGNORECASE,
 )
-_DEFAULT_REMEDY = "Correct it in the template or its parameters, then run again."
-
-
-def remedy(reason: str) -> str:
-    """What a person does about AWS's reason, in one sentence."""
-    return next((said for pattern, said in _REMEDIES if pattern.search(reason)), _DEFAULT_REMEDY)
+_EMPTY_REASON = re.compile(r"^The following resource\(s\) failed to (create|update|delete)", re.IGNORECASE)
 
 
 def of_operation(events: Sequence[Event], token: str | None) -> tuple[Event, ...]:
