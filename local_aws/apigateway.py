@@ -281,6 +281,10 @@ def _apply_dropped(api_id: str, properties: Mapping[str, Any]) -> None:
         api["apiKeySource"] = properties["ApiKeySourceType"]
     if properties.get("DisableExecuteApiEndpoint") is not None:
         api["disableExecuteApiEndpoint"] = str(properties["DisableExecuteApiEndpoint"]).lower() == "true"
+    if properties.get("EndpointConfiguration"):
+        # ministack keeps the template's capitals, under which no client finds the types.
+        endpoint = properties["EndpointConfiguration"]
+        api["endpointConfiguration"] = {name[0].lower() + name[1:]: value for name, value in endpoint.items()}
 
 
 def _described(data: Any) -> Any:

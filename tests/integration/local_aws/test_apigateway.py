@@ -153,7 +153,11 @@ def template(
         "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": {"Fn::Sub": "/api/${AWS::StackName}"}}},
         "Api": {
             "Type": "AWS::ApiGateway::RestApi",
-            "Properties": {"Name": {"Fn::Sub": "${AWS::StackName}-api"}, "Body": api_body},
+            "Properties": {
+                "Name": {"Fn::Sub": "${AWS::StackName}-api"},
+                "EndpointConfiguration": {"Types": ["REGIONAL"]},
+                "Body": api_body,
+            },
         },
         f"Deployment{deployment}": {
             "Type": "AWS::ApiGateway::Deployment",
@@ -270,6 +274,11 @@ def test_a_valid_request_reaches_the_function_with_the_gateways_context(api: Api
     assert context["requestId"] == response.headers["x-amzn-RequestId"]
     assert context["identity"]["apiKeyId"] == api.key_id
     assert event["headers"]["X-Amzn-Trace-Id"] == response.headers["X-Amzn-Trace-Id"]
+
+
+def test_an_api_is_described_with_the_kind_of_its_endpoint(api: Api, client: Callable[..., Any]) -> None:
+    described = client("apigateway").get_rest_api(restApiId=api.api_id)
+    assert described["endpointConfiguration"]["types"] == ["REGIONAL"]
 
 
 def test_an_api_of_another_account_is_found_by_its_id(embedded_aws: Any) -> None:
