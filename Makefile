@@ -11,7 +11,7 @@ INVENTORY ?= inventories/local
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 # The newest interpreter that really runs (a pyenv shim may exist and fail). PYTHON=... chooses another.
 $(VENV)/.runtime: requirements.txt tools/find_python.sh
