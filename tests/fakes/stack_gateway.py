@@ -99,6 +99,7 @@ class FakeGateway:
     imports: dict[str, list[str]] = field(default_factory=dict)
     held: dict[str, list[Resource]] = field(default_factory=dict)
     subscribed: frozenset[str] = frozenset()
+    taken: frozenset[tuple[str, str]] = frozenset()
     beside: dict[str, list[str]] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -192,6 +193,14 @@ class FakeGateway:
     def has_subscribers(self, topic_arn: str) -> bool:
         self._called(f"has_subscribers {topic_arn}")
         return topic_arn in self.subscribed
+
+    def stack_arn(self, name: str) -> str:
+        self._called(f"stack_arn {name}")
+        return stack_id(name)
+
+    def is_taken(self, resource_type: str, name: str) -> bool:
+        self._called(f"is_taken {resource_type} {name}")
+        return (resource_type, name) in self.taken
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         self._called(f"create_change_set {request.name}")

@@ -327,3 +327,38 @@ def test_statuses_are_read_from_aws(gateway: AwsGateway, cloudformation: Stubber
         cloudformation.add_response("describe_stacks", described(StackStatus=status.value))
         stack = gateway.describe("demo")
         assert (stack is None) == (status is StackStatus.DELETE_COMPLETE)
+
+
+def test_the_arn_of_a_stack_to_be(gateway: AwsGateway) -> None:
+    with Stubber(gateway._client("sts")) as sts:
+        sts.add_response("get_caller_identity", {"Account": "123456789012", "Arn": "arn:aws-cn:iam::123456789012:root"})
+        assert gateway.stack_arn("demo") == "arn:aws-cn:cloudformation:eu-central-1:123456789012:stack/demo/"
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "service", "operation", "code", "status", "taken"),
+    [
+        ("AWS::S3::Bucket", "s3", "head_bucket", "404", 404, False),
+        ("AWS::S3::Bucket", "s3", "head_bucket", "403", 403, True),
+        ("AWS::S3::Bucket", "s3", "head_bucket", "301", 301, True),
+        ("AWS::DynamoDB::Table", "dynamodb", "describe_table", "ResourceNotFoundException", 400, False),
+        ("AWS::Kinesis::Stream", "kinesis", "describe_stream_summary", "AccessDeniedException", 400, False),
+        ("AWS::RedshiftServerless::Namespace", "redshift-serverless", "get_namespace", "", 200, True),
+    ],
+)
+def test_whether_a_name_is_taken(
+    gateway: AwsGateway, resource_type: str, service: str, operation: str, code: str, status: int, taken: bool
+) -> None:
+    with Stubber(gateway._client(service)) as stubber:
+        if code:
+            stubber.add_client_error(operation, code, "no", http_status_code=status)
+        else:
+            stubber.add_response(operation, {"namespace": {}})
+        assert gateway.is_taken(resource_type, "taken") is taken
+
+
+def test_a_name_that_cannot_be_asked_for_is_told(gateway: AwsGateway) -> None:
+    with Stubber(gateway._client("kinesis")) as stubber:
+        stubber.add_client_error("describe_stream_summary", "InternalFailure", "broken", http_status_code=400)
+        with pytest.raises(RejectedError, match=r"looking for AWS::Kinesis::Stream taken.*broken"):
+            gateway.is_taken("AWS::Kinesis::Stream", "taken")

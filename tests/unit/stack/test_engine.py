@@ -34,6 +34,17 @@ from tests.fakes.stack_gateway import FakeClock, FakeGateway, Happening, stack_i
 
 TEXT = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
 CHANGED = TEXT + "    Properties: {QueueName: q}\n"
+BUCKET = """Conditions: {Never: !Equals [a, b]}
+Resources:
+  Data:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: RetainExceptOnCreate
+    Properties: {BucketName: !Sub "data-${AWS::AccountId}-${AWS::Region}"}
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {Name: s}}
+  Generated: {Type: AWS::S3::Bucket}
+  Unwanted: {Type: AWS::Kinesis::Stream, Condition: Never, Properties: {Name: s}}
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}
+"""
 CREATED = [
     Happening(0.1, "demo", "CREATE_IN_PROGRESS"),
     Happening(0.3, "Queue", "CREATE_IN_PROGRESS"),
@@ -417,6 +428,34 @@ class TestWaiting:
         assert (result.changed, result.status, clock.seconds) == (True, "CREATE_IN_PROGRESS", 0.0)
 
 
+class TestSurvivors:
+    """A new stack does not take the names of what exists."""
+
+    @pytest.mark.parametrize("check", [True, False])
+    def test_each_is_named_and_nothing_is_begun(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        aws.taken = frozenset({("AWS::S3::Bucket", "data-123456789012-eu-central-1"), ("AWS::Kinesis::Stream", "s")})
+        with pytest.raises(RefusedError) as refused:
+            engine.present(desired(BUCKET), check=check)
+        said = str(refused.value)
+        assert "Data (AWS::S3::Bucket data-123456789012-eu-central-1), Stream (AWS::Kinesis::Stream s)" in said
+        assert "Generated" not in said
+        assert "Nothing was changed" in said
+        assert "--change-set-type IMPORT" in said
+        assert not {"create_change_set", "execute"} & set(aws.names())
+
+    def test_what_is_gone_is_in_nobodys_way(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        assert engine.present(desired(BUCKET), check=False).changed
+        assert aws.names().count("is_taken") == 2
+
+    def test_a_stack_that_exists_owns_its_names(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.taken = frozenset({("AWS::Kinesis::Stream", "s")})
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        assert engine.present(desired(BUCKET), check=False).changed
+        assert "is_taken" not in aws.names()
+
+
 class TestExplain:
     """The first line is the cause."""
 
@@ -684,6 +723,16 @@ class TestAbsent:
         result = engine.absent(Desired("demo"), check=False)
         assert (result.changed, result.status) == (True, "absent")
         assert clock.seconds >= 2.0
+
+    def test_tells_what_it_keeps(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.templates["demo"] = BUCKET
+        aws.held["demo"] = [
+            Resource("Data", "data-b", "AWS::S3::Bucket", "CREATE_COMPLETE"),
+            Resource("Queue", "q", "AWS::SQS::Queue", "CREATE_COMPLETE"),
+        ]
+        aws.operations = [DELETED]
+        assert [change.physical_id for change in engine.absent(Desired("demo"), check=False).kept] == ["data-b"]
 
     def test_a_deletion_in_progress_is_a_change_that_somebody_else_began(
         self, engine: Engine, aws: FakeGateway

@@ -13,6 +13,8 @@ description:
     C(--diff) the plan shows every property before and after.
   - A stack that an interrupted run left behind is taken up. An operation in progress is waited for, a placeholder is
     used, a failed first creation in which nothing alive holds data is deleted and created anew.
+  - A new stack never takes over, nor overwrites, data under its names (buckets, tables, streams, namespaces, secrets),
+    such as a deleted stack keeps. It is refused, in check mode too, naming each.
   - Values of parameters that the template declares C(NoEcho) appear nowhere.
 version_added: 0.1.0
 author: Concert Data Platform engineers (@concert-data-platform)
@@ -154,6 +156,11 @@ changes:
     replacement: {description: "yes, possible or no.", type: str}
     certainty: {description: certain or conditional., type: str}
     properties: {description: The paths of the properties that differ., type: list, elements: str}
+kept:
+  description: Type and name of what a deletion leaves in the account, by its template's deletion policies.
+  type: list
+  elements: str
+  returned: success
 notes:
   description: What a reader of the plan should know, such as a description that AWS takes over later.
   type: list

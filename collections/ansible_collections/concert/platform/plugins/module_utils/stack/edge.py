@@ -56,6 +56,15 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+#: How a resource's existence is asked: service, call, the argument that takes its name.
+_LOOKS = {
+    "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
+    "AWS::Kinesis::Stream": ("kinesis", "describe_stream_summary", "StreamName"),
+    "AWS::RedshiftServerless::Namespace": ("redshift-serverless", "get_namespace", "namespaceName"),
+    "AWS::S3::Bucket": ("s3", "head_bucket", "Bucket"),
+    "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),
+}
+_ABSENT = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
 #: How often a request is sent to an endpoint that refuses connections, before that is the answer.
 _CONNECT_ATTEMPTS = 3
 
@@ -149,6 +158,29 @@ class AwsGateway:
         with self._plain("listing a topic's subscriptions"):
             answer = self._client("sns").list_subscriptions_by_topic(TopicArn=topic_arn)
         return bool(answer["Subscriptions"])
+
+    def stack_arn(self, name: str) -> str:
+        """The ARN of a stack to be, without its unique part."""
+        with self._plain("asking whose account this is"):
+            caller = self._client("sts").get_caller_identity()
+        partition = caller["Arn"].split(":")[1]
+        return f"arn:{partition}:cloudformation:{self.region}:{caller['Account']}:stack/{name}/"
+
+    def is_taken(self, resource_type: str, name: str) -> bool:
+        """Something of that type and name exists; a bucket of another account's counts."""
+        service, operation, argument = _LOOKS[resource_type]
+        try:
+            with self._plain(f"looking for {resource_type} {name}"):
+                getattr(self._client(service), operation)(**{argument: name})
+        except RejectedError as error:
+            if error.code in _ABSENT:
+                return False
+            if resource_type == "AWS::S3::Bucket" and error.code in ("301", "403"):
+                return True
+            if error.code.startswith("AccessDenied"):
+                return False
+            raise
+        return True
 
     # change sets
 

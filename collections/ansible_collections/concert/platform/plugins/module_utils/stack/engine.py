@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from . import guards
+from . import guards, survivors
 from .diff import render
 from .errors import (
     ConnectionLostError,
@@ -225,6 +225,8 @@ class Engine:
     def _change(
         self, situation: _Situation, settings: tuple[PropertyChange, ...], deadline: float, *, check: bool
     ) -> Result:
+        if situation.stack is None:
+            survivors.refuse(situation.desired.name, self._taken(situation))
         missing = self._missing_imports(situation)
         if missing and not check:
             raise RejectedError(
@@ -268,6 +270,15 @@ class Engine:
                 self._discard(situation, name)
             if temporary and situation.desired.template_bucket:
                 self._aws.drop_template(situation.desired.template_bucket, temporary)
+
+    def _taken(self, situation: _Situation) -> list[tuple[str, str, str]]:
+        """Those of a new stack's resources that hold data and whose names exist already."""
+        template = situation.template
+        if not any(str(spec.get("Type", "")) in survivors.NAME_PROPERTIES for spec in template.resources.values()):
+            return []
+        pseudo = _pseudo(situation.desired.name, self._aws.stack_arn(situation.desired.name))
+        resolver = template_resolver(template, situation.parameters.values, (), pseudo=pseudo)
+        return [found for found in survivors.candidates(resolver) if self._aws.is_taken(found[1], found[2])]
 
     def _missing_imports(self, situation: _Situation) -> list[str]:
         """The export names that the template imports anew and that nobody exports."""
@@ -542,6 +553,7 @@ class Engine:
             status="absent",
             stack_id=stack.stack_id,
             changes=plan.changes,
+            kept=tuple(change for change in plan.changes if change.policy_action == "Retain"),
             diff=render(plan, desired.name),
         )
         if not check:

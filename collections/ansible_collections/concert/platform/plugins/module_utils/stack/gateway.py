@@ -51,6 +51,12 @@ class Gateway(Protocol):
     def has_subscribers(self, topic_arn: str) -> bool:
         """Somebody is subscribed to the topic."""
 
+    def stack_arn(self, name: str) -> str:
+        """The ARN of a stack to be, without its unique part: it tells partition, region and account."""
+
+    def is_taken(self, resource_type: str, name: str) -> bool:
+        """Something of that type and name exists, whoever owns it; False where these credentials may not know."""
+
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         """The new change set's id, and the id of its stack."""
 

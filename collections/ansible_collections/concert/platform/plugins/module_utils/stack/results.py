@@ -19,6 +19,7 @@ def of_result(result: Result, scrub: Scrubber, *, diff: bool) -> dict[str, Any]:
         "outputs": dict(result.outputs),
         "parameters": dict(result.parameters),
         "changes": [change.summary() for change in result.changes],
+        "kept": [f"{change.resource_type} {change.physical_id}" for change in result.kept],
         "notes": list(result.notes),
         "resources": {resource.logical_id: resource.physical_id for resource in result.resources},
         "seconds": result.seconds,

@@ -35,7 +35,11 @@ class Desired:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a stack. `diff` is there in any case; `seconds` is the engine's time, waiting included."""
+    """What became of a stack.
+
+    `kept`: what its deletion leaves in the account. `diff` is there in any case. `seconds`: the engine's time, waiting
+    included.
+    """
 
     changed: bool
     status: str
@@ -43,6 +47,7 @@ class Result:
     outputs: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    kept: tuple[Change, ...] = ()
     resources: tuple[Resource, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
