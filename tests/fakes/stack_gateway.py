@@ -242,8 +242,18 @@ class FakeGateway:
         self._start(stack.name, token)
         return True
 
-    def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
-        self._called(f"delete_stack {stack_id} {role_arn or ''}".rstrip())
+    def roll_back(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
+        self._called(f"roll_back {stack_id} {role_arn or ''}".rstrip())
+        self._start(stack_id.split("/")[1], token)
+
+    def continue_rollback(self, stack_id: str, token: str, skip: tuple[str, ...], role_arn: str | None = None) -> None:
+        self._called(" ".join(part for part in ("continue_rollback", role_arn, *skip) if part))
+        self._start(stack_id.split("/")[1], token)
+
+    def delete_stack(
+        self, stack_id: str, token: str, role_arn: str | None = None, retain: tuple[str, ...] = ()
+    ) -> None:
+        self._called(" ".join(part for part in ("delete_stack", stack_id, role_arn, *retain) if part))
         stack = self._by_id(stack_id)
         assert stack is not None
         if stack.status is StackStatus.REVIEW_IN_PROGRESS:

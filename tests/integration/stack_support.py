@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,13 @@ class Deployer:
             return "absent"
         status: str = stacks[0]["StackStatus"]
         return status
+
+    def await_rest(self, name: str, seconds: float = 30.0) -> None:
+        """Return once no operation goes on."""
+        deadline = time.monotonic() + seconds
+        while self.status(name).endswith("_IN_PROGRESS"):
+            assert time.monotonic() < deadline, f"{name} does not come to rest"
+            time.sleep(0.05)
 
     def change_sets(self, name: str) -> list[str]:
         """The names of the stack's change sets that were not executed."""

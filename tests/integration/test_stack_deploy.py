@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
+    CredentialsError,
     DeadlineError,
     ExportInUseError,
     OperationFailedError,
@@ -294,24 +295,185 @@ class TestFailure:
                 deployer.present(name, text, check=check)
         assert deployer.status(name) == "ROLLBACK_COMPLETE"
 
-    def test_status_without_a_way_stops_with_the_way_out(self, deployer: Deployer, name: str) -> None:
-        deployer.present(name, queues("First", "Second"))
-        rules: list[dict[str, Any]] = [
-            {"type": "AWS::SQS::Queue", "stack": name, "operation": "update", "logical_id": "Second", "error": "no"},
-            {
-                "type": "AWS::SQS::Queue",
-                "stack": name,
-                "operation": "update",
-                "logical_id": "First",
-                "property": {"MessageRetentionPeriod": 300},
-                "error": "no way back",
-            },
-        ]
+
+class TestRecovery:
+    """Every stuck status, reached for real, and the way out of it."""
+
+    def created_by_hand(self, deployer: Deployer, name: str, text: str, **options: Any) -> None:
+        """A stack that somebody else makes, in a status that stays when it fails."""
+        deployer.client("cloudformation").create_stack(StackName=name, TemplateBody=text, **options)
+        deployer.await_rest(name)
+
+    @pytest.mark.parametrize("check_first", [True, False], ids=["check-and-run", "run"])
+    def test_creation_that_failed_without_a_rollback(self, deployer: Deployer, name: str, check_first: bool) -> None:
+        text = queues("Work", extra=FAILING_TOPIC)
+        with deployer.faults({"type": "AWS::SNS::Topic", "stack": name, "operation": "create", "error": "no"}):
+            self.created_by_hand(deployer, name, text, OnFailure="DO_NOTHING")
+        assert deployer.status(name) == "CREATE_FAILED"
+        if check_first:
+            assert deployer.present(name, text, check=True).changed
+            assert deployer.status(name) == "CREATE_FAILED"
+        done = deployer.present(name, text)
+        assert (done.changed, done.status) == (True, "CREATE_COMPLETE")
+        assert not deployer.present(name, text).changed
+
+    def test_creation_that_failed_without_a_rollback_and_holds_data(self, deployer: Deployer, name: str) -> None:
+        text = BUCKET + "  Alerts:\n    Type: AWS::SNS::Topic\n    DependsOn: Data\n"
+        with deployer.faults({"type": "AWS::SNS::Topic", "stack": name, "operation": "create", "error": "no"}):
+            self.created_by_hand(deployer, name, text, OnFailure="DO_NOTHING")
+        for check in (True, False):
+            with pytest.raises(StuckError, match=rf"CREATE_FAILED.*Data \({name}-one\)"):
+                deployer.present(name, text, check=check)
+        deployer.client("s3").head_bucket(Bucket=f"{name}-one")
+
+    def test_rollback_of_a_creation_that_failed(self, deployer: Deployer, name: str) -> None:
+        text = queues("Work", extra=FAILING_TOPIC)
+        rules = (
+            {"type": "AWS::SNS::Topic", "stack": name, "operation": "create", "error": "no"},
+            {"type": "AWS::SQS::Queue", "stack": name, "operation": "delete", "error": "busy"},
+        )
+        with (
+            deployer.faults(*rules),
+            pytest.raises(OperationFailedError, match=r"(?s)Alerts .*ROLLBACK_FAILED: the next run deletes"),
+        ):
+            deployer.present(name, text)
+        assert deployer.status(name) == "ROLLBACK_FAILED"
+        assert deployer.present(name, text, check=True).changed
+        assert deployer.status(name) == "ROLLBACK_FAILED"
+        assert deployer.present(name, text).status == "CREATE_COMPLETE"
+
+    def test_rollback_of_a_creation_that_failed_on_data(self, deployer: Deployer, name: str) -> None:
+        text = BUCKET + "  Alerts:\n    Type: AWS::SNS::Topic\n    DependsOn: Data\n"
+        rules = (
+            {"type": "AWS::SNS::Topic", "stack": name, "operation": "create", "error": "no"},
+            {"type": "AWS::S3::Bucket", "stack": name, "operation": "delete", "error": "not empty"},
+        )
         with deployer.faults(*rules), pytest.raises(OperationFailedError):
+            deployer.present(name, text)
+        for check in (True, False):
+            with pytest.raises(StuckError, match=rf"ROLLBACK_FAILED.*Data \({name}-one\)"):
+                deployer.present(name, text, check=check)
+        deployer.client("s3").head_bucket(Bucket=f"{name}-one")
+
+    def test_update_that_failed_without_a_rollback(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work"))
+        text = queues("Work", extra=FAILING_TOPIC, retention=600)
+        with deployer.faults({"type": "AWS::SNS::Topic", "stack": name, "operation": "create", "error": "no"}):
+            deployer.client("cloudformation").update_stack(StackName=name, TemplateBody=text, DisableRollback=True)
+            deployer.await_rest(name)
+        assert deployer.status(name) == "UPDATE_FAILED"
+        assert deployer.present(name, text, check=True).changed
+        assert deployer.status(name) == "UPDATE_FAILED"
+        done = deployer.present(name, text)
+        assert (done.changed, done.status) == (True, "UPDATE_COMPLETE")
+        assert done.notes[0].startswith("UPDATE_FAILED: rolling back")
+
+    def stuck_update(self, deployer: Deployer, name: str) -> list[dict[str, Any]]:
+        """An update whose rollback failed on First; the rules under which First cannot go back."""
+        deployer.present(name, queues("First", "Second"))
+        back = {
+            "type": "AWS::SQS::Queue",
+            "stack": name,
+            "operation": "update",
+            "logical_id": "First",
+            "property": {"MessageRetentionPeriod": 300},
+            "error": "no way back",
+        }
+        forth = {"type": "AWS::SQS::Queue", "stack": name, "operation": "update", "logical_id": "Second", "error": "no"}
+        with deployer.faults(forth, back), pytest.raises(OperationFailedError):
             deployer.present(name, queues("First", "Second", retention=600))
         assert deployer.status(name) == "UPDATE_ROLLBACK_FAILED"
-        with pytest.raises(StuckError, match=r"UPDATE_ROLLBACK_FAILED.*continue-update-rollback"):
-            deployer.present(name, queues("First"))
+        return [back]
+
+    def test_rollback_of_an_update_that_failed_and_whose_cause_is_mended(self, deployer: Deployer, name: str) -> None:
+        self.stuck_update(deployer, name)
+        text = queues("First", "Second", retention=700)
+        assert deployer.present(name, text, check=True).changed
+        assert deployer.status(name) == "UPDATE_ROLLBACK_FAILED"
+        assert deployer.present(name, text).status == "UPDATE_COMPLETE"
+
+    def test_rollback_of_an_update_that_stays_failed(self, deployer: Deployer, name: str) -> None:
+        rules = self.stuck_update(deployer, name)
+        text = queues("First", "Second", retention=700)
+        with deployer.faults(*rules):
+            for skip in ((), ("Second",)):
+                with pytest.raises(
+                    OperationFailedError, match=r"(?s)First .*no way back.*list First in skip_resources"
+                ):
+                    deployer.present(name, text, skip_resources=frozenset(skip))
+            assert deployer.status(name) == "UPDATE_ROLLBACK_FAILED"
+            done = deployer.present(name, text, skip_resources=frozenset({"First", "Second"}))
+        assert done.status == "UPDATE_COMPLETE"
+        assert any("leaving out First, as" in line for line in deployer.lines)
+
+    def test_deletion_that_failed(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work", "Other"))
+        rule = {"type": "AWS::SQS::Queue", "stack": name, "operation": "delete", "logical_id": "Work", "error": "busy"}
+        with deployer.faults(rule):
+            for _ in range(2):
+                with pytest.raises(OperationFailedError, match=r"Work .*busy"):
+                    deployer.absent(name)
+                assert deployer.status(name) == "DELETE_FAILED"
+            assert deployer.absent(name, skip_resources=frozenset({"Work"})).status == "absent"
+        assert deployer.client("sqs").list_queues(QueueNamePrefix=name)["QueueUrls"]
+
+    def test_deploy_after_a_deletion_that_failed(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work", "Other"))
+        rule = {"type": "AWS::SQS::Queue", "stack": name, "operation": "delete", "logical_id": "Work", "error": "busy"}
+        with deployer.faults(rule), pytest.raises(OperationFailedError):
+            deployer.absent(name)
+        assert deployer.present(name, queues("Work")).status == "CREATE_COMPLETE"
+
+    def test_deletion_that_failed_on_data(self, deployer: Deployer, name: str) -> None:
+        lost = "\n".join(line for line in BUCKET.splitlines() if "Policy" not in line)
+        deployer.present(name, lost)
+        deployer.client("s3").put_object(Bucket=f"{name}-one", Key="a", Body=b"a")
+        with pytest.raises(OperationFailedError, match=r"Data .*not empty.*Empty the bucket"):
+            deployer.absent(name, allow_replacement=frozenset({"Data"}))
+        assert deployer.status(name) == "DELETE_FAILED"
+        with pytest.raises(StuckError, match=rf"DELETE_FAILED.*Data \({name}-one\)"):
+            deployer.present(name, lost)
+        assert deployer.absent(name).status == "absent"
+        deployer.client("s3").head_object(Bucket=f"{name}-one", Key="a")
+
+    def test_somebody_else_s_operation_is_waited_for(self, deployer: Deployer, name: str) -> None:
+        rule = {"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 1.0}
+        with deployer.faults(rule):
+            deployer.client("cloudformation").create_stack(StackName=name, TemplateBody=queues("Work"))
+            done = deployer.present(name, queues("Work", retention=600))
+        assert done.status == "UPDATE_COMPLETE"
+        assert any("CREATE_IN_PROGRESS by somebody else: waiting for it" in line for line in deployer.lines)
+
+    def test_somebody_else_s_plan_is_not_torn_down(self, deployer: Deployer, name: str) -> None:
+        deployer.client("cloudformation").create_change_set(
+            StackName=name, ChangeSetName="by-hand", ChangeSetType="CREATE", TemplateBody=queues("Other")
+        )
+        with pytest.raises(RefusedError, match="placeholder for somebody else's change set: by-hand"):
+            deployer.absent(name)
+        assert deployer.change_sets(name) == ["by-hand"]
+
+
+class TestApiFaults:
+    """Throttling and lost rights are survived or end in one clear error; the next run finishes."""
+
+    @pytest.mark.parametrize(
+        "api", ["DescribeStacks", "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents"]
+    )
+    def test_some_throttling_is_survived(self, deployer: Deployer, name: str, api: str) -> None:
+        with deployer.faults({"api": api, "times": 2}):
+            assert deployer.present(name, queues("Work")).status == "CREATE_COMPLETE"
+
+    def test_credentials_that_expire_while_waiting(self, deployer: Deployer, name: str) -> None:
+        expired = {"api": "DescribeStackEvents", "code": "ExpiredToken", "error": "The security token is expired"}
+        with deployer.faults(expired), pytest.raises(CredentialsError, match="Log in again, then run again"):
+            deployer.present(name, queues("Work"))
+        assert deployer.present(name, queues("Work")).status == "CREATE_COMPLETE"
+
+    def test_credentials_that_expire_before_the_execution(self, deployer: Deployer, name: str) -> None:
+        expired = {"api": "ExecuteChangeSet", "code": "ExpiredToken", "error": "The security token is expired"}
+        with deployer.faults(expired), pytest.raises(CredentialsError, match="Log in again, then run again"):
+            deployer.present(name, queues("Work"))
+        assert deployer.status(name) == "absent"
 
 
 class TestInterruption:

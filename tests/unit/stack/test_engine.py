@@ -59,6 +59,17 @@ UPDATED = [
 ]
 DELETED = [Happening(0.1, "demo", "DELETE_IN_PROGRESS"), Happening(2.0, "demo", "DELETE_COMPLETE")]
 
+ROLLED_BACK = [Happening(0.1, "demo", "ROLLBACK_IN_PROGRESS"), Happening(1, "demo", "ROLLBACK_COMPLETE")]
+UNDONE = [
+    Happening(0.1, "demo", "UPDATE_ROLLBACK_IN_PROGRESS"),
+    Happening(1, "demo", "UPDATE_ROLLBACK_COMPLETE"),
+]
+NOT_UNDONE = [
+    Happening(0.1, "demo", "UPDATE_ROLLBACK_IN_PROGRESS"),
+    Happening(0.5, "Queue", "UPDATE_FAILED", "it is not there"),
+    Happening(1, "demo", "UPDATE_ROLLBACK_FAILED"),
+]
+
 
 def ready(*members: dict[str, Any], reason: str = "") -> ChangeSet:
     if not members:
@@ -307,10 +318,13 @@ class TestRecover:
         end: str,
     ) -> None:
         existing(aws, status)
-        aws.begin("demo", happenings, "earlier")
-        result = engine.present(desired(), check=False)
-        assert (result.changed, result.status) == (False, end)
-        assert lines[0] == f"demo {status} by an earlier run: waiting for it"
+        for token, whose in (("concert-platform-earlier-1", "an earlier run"), ("by-hand", "somebody else")):
+            existing(aws, status)
+            aws.begin("demo", [replace(h, after=h.after - 0.1) for h in happenings], token)
+            lines.clear()
+            result = engine.present(desired(), check=False)
+            assert (result.changed, result.status) == (False, end)
+            assert lines[0] == f"demo {status} by {whose}: waiting for it"
 
     def test_an_adopted_rollback_is_planned_again(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws, StackStatus.UPDATE_ROLLBACK_IN_PROGRESS)
@@ -348,22 +362,123 @@ class TestRecover:
         assert "create_change_set" not in aws.names()
 
     @pytest.mark.parametrize(
+        ("status", "operations", "calls"),
+        [
+            pytest.param(
+                StackStatus.CREATE_FAILED,
+                [ROLLED_BACK, DELETED, CREATED],
+                ["roll_back", "delete_stack", "execute"],
+                id="failed-creation-is-rolled-back-and-made-anew",
+            ),
+            pytest.param(
+                StackStatus.ROLLBACK_FAILED,
+                [DELETED, CREATED],
+                ["delete_stack", "execute"],
+                id="rest-of-a-failed-creation-is-deleted",
+            ),
+            pytest.param(
+                StackStatus.UPDATE_FAILED,
+                [UNDONE, UPDATED],
+                ["roll_back", "execute"],
+                id="failed-update-is-rolled-back",
+            ),
+            pytest.param(
+                StackStatus.UPDATE_ROLLBACK_FAILED,
+                [UNDONE, UPDATED],
+                ["continue_rollback", "execute"],
+                id="failed-rollback-is-continued",
+            ),
+            pytest.param(
+                StackStatus.DELETE_FAILED,
+                [DELETED, CREATED],
+                ["delete_stack", "execute"],
+                id="failed-deletion-is-finished",
+            ),
+        ],
+    )
+    def test_a_stuck_stack_is_led_out(
+        self,
+        engine: Engine,
+        aws: FakeGateway,
+        status: StackStatus,
+        operations: list[list[Happening]],
+        calls: list[str],
+    ) -> None:
+        existing(aws, status)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "CREATE_COMPLETE")]
+        planned = engine.present(desired(CHANGED), check=True)
+        assert planned.changed
+        assert planned.notes[0].startswith(f"{status}: ")
+        assert not {"roll_back", "continue_rollback", "delete_stack", "create_change_set"} & set(aws.names())
+        aws.planned, aws.operations = [ready()], operations
+        result = engine.present(desired(CHANGED), check=False)
+        assert result.changed
+        assert result.notes[0].startswith(f"{status}: ")
+        assert [
+            call for call in aws.names() if call in ("roll_back", "continue_rollback", "delete_stack", "execute")
+        ] == calls
+
+    def test_a_recovery_alone_is_a_change(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_FAILED)
+        aws.operations = [UNDONE]
+        for check in (True, False):
+            assert engine.present(desired(), check=check).changed
+
+    @pytest.mark.parametrize(
         "status",
         [
             StackStatus.CREATE_FAILED,
-            StackStatus.UPDATE_FAILED,
+            StackStatus.ROLLBACK_COMPLETE,
             StackStatus.ROLLBACK_FAILED,
-            StackStatus.UPDATE_ROLLBACK_FAILED,
             StackStatus.DELETE_FAILED,
-            StackStatus.IMPORT_ROLLBACK_FAILED,
         ],
         ids=str,
     )
-    def test_other_statuses_stop_with_nothing_done(self, engine: Engine, aws: FakeGateway, status: StackStatus) -> None:
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_a_stack_that_holds_data_is_never_deleted(
+        self, engine: Engine, aws: FakeGateway, status: StackStatus, check: bool
+    ) -> None:
         existing(aws, status)
-        with pytest.raises(StuckError, match=rf"demo is in status {status}\."):
+        aws.held["demo"] = [Resource("Data", "my-bucket", "AWS::S3::Bucket", "DELETE_FAILED")]
+        with pytest.raises(StuckError, match=rf"demo is in status {status}\..*Data \(my-bucket\)"):
+            engine.present(desired(allow_replacement=frozenset({"*"}), skip_resources=frozenset({"Data"})), check=check)
+        assert set(aws.names()) == {"describe", "resources", "events"}
+
+    def test_a_failed_import_rollback_is_for_a_person(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.IMPORT_ROLLBACK_FAILED)
+        with pytest.raises(StuckError, match=r"demo is in status IMPORT_ROLLBACK_FAILED\..*needs a person"):
             engine.present(desired(), check=False)
         assert aws.names() == ["describe"]
+
+    def test_what_cannot_go_back_is_named_with_the_option(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_ROLLBACK_FAILED)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "UPDATE_FAILED")]
+        aws.operations = [NOT_UNDONE]
+        with pytest.raises(
+            OperationFailedError, match=r"(?s)Queue .*it is not there.*list Queue in skip_resources"
+        ) as raised:
+            engine.present(desired(skip_resources=frozenset({"Other"})), check=False)
+        assert raised.value.events
+        assert [call for call in aws.calls if call.startswith("continue")] == ["continue_rollback"]
+        assert "delete_stack" not in aws.names()
+
+    def test_only_what_fails_and_is_listed_is_skipped(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_ROLLBACK_FAILED)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "UPDATE_FAILED")]
+        aws.planned, aws.operations = [ready()], [NOT_UNDONE, UNDONE, UPDATED]
+        skip = frozenset({"Queue", "Other"})
+        assert engine.present(desired(CHANGED, skip_resources=skip), check=False).status == "UPDATE_COMPLETE"
+        assert [call for call in aws.calls if call.startswith("continue")] == [
+            "continue_rollback",
+            "continue_rollback Queue",
+        ]
+
+    def test_skipping_that_does_not_help_ends(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_ROLLBACK_FAILED)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "UPDATE_FAILED")]
+        aws.operations = [NOT_UNDONE, NOT_UNDONE]
+        with pytest.raises(OperationFailedError):
+            engine.present(desired(skip_resources=frozenset({"Queue"})), check=False)
 
     def test_data_that_survived_is_never_deleted(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws, StackStatus.ROLLBACK_COMPLETE)

@@ -12,7 +12,9 @@ description:
   - In check mode it plans and leaves nothing behind. What it predicts as C(changed) is what the run reports. With
     C(--diff) the plan shows every property before and after.
   - A stack that an interrupted run left behind is taken up. An operation in progress is waited for, a placeholder is
-    used, a failed first creation in which nothing alive holds data is deleted and created anew.
+    used, an operation that failed without a rollback is rolled back, a failed rollback is continued, a failed creation
+    or deletion in which nothing alive holds data is deleted and created anew. What holds data is never deleted on the
+    way; the task stops with the names.
   - A new stack never takes over, nor overwrites, data under its names (buckets, tables, streams, namespaces, secrets),
     such as a deleted stack keeps. It is refused, in check mode too, naming each.
   - Values of parameters that the template declares C(NoEcho) appear nowhere.
@@ -72,6 +74,16 @@ options:
     description:
       - Logical ids of stateful resources (buckets, tables, streams, namespaces, keys, topics with subscribers, …) that
         this run may replace or remove. C(*) allows every plan, also one that AWS calls incomplete.
+    type: list
+    elements: str
+    default: []
+  skip_resources:
+    description:
+      - Logical ids that a recovery may leave out where it fails on them, in a nested stack as C(Nested.Resource).
+      - In C(UPDATE_ROLLBACK_FAILED) the rollback is continued, at first without skipping. What fails again is left as
+        it is if listed here; otherwise the task fails, naming it.
+      - With O(state=absent) in C(DELETE_FAILED), what could not be deleted and is listed here is left behind. What
+        holds data is left behind anyway, unless O(allow_replacement) lists it.
     type: list
     elements: str
     default: []

@@ -282,11 +282,24 @@ class AwsGateway:
             raise
         return True
 
-    def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
-        """Start its deletion."""
-        role = {"RoleARN": role_arn} if role_arn else {}
+    def delete_stack(
+        self, stack_id: str, token: str, role_arn: str | None = None, retain: tuple[str, ...] = ()
+    ) -> None:
+        """Start its deletion, leaving `retain` behind."""
+        more: dict[str, Any] = _role(role_arn) | ({"RetainResources": list(retain)} if retain else {})
         with self._plain(f"deleting {stack_id}"):
-            self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **role)
+            self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **more)
+
+    def roll_back(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
+        """Start the way back of an operation that failed without a rollback."""
+        with self._plain(f"rolling {stack_id} back"):
+            self._cfn.rollback_stack(StackName=stack_id, ClientRequestToken=token, **_role(role_arn))
+
+    def continue_rollback(self, stack_id: str, token: str, skip: tuple[str, ...], role_arn: str | None = None) -> None:
+        """Start a failed update rollback again, leaving out `skip`."""
+        more: dict[str, Any] = _role(role_arn) | ({"ResourcesToSkip": list(skip)} if skip else {})
+        with self._plain(f"continuing the rollback of {stack_id}"):
+            self._cfn.continue_update_rollback(StackName=stack_id, ClientRequestToken=token, **more)
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
         """The stack's events, oldest first, back to the newest in `known` or to the last operation's start."""
@@ -406,6 +419,10 @@ def _client_error(error: ClientError, doing: str) -> StackError:
             f"AWS does not accept these credentials ({code}: {said}). Log in again, then run again."
         )
     return RejectedError(f"While {doing}, AWS answered {code}: {said}. {remedy(f'{code} {said}')}", code)
+
+
+def _role(role_arn: str | None) -> dict[str, Any]:
+    return {"RoleARN": role_arn} if role_arn else {}
 
 
 def _line(error: object) -> str:

@@ -42,7 +42,7 @@ from .model import (
 )
 from .parameters import Parameters, fit, masked
 from .plan import Plan, from_change_set, from_templates, mapping_changes, output_changes, template_resolver
-from .recovery import Step, data_survivors, kept, next_step, way_out
+from .recovery import Step, data_at_stake, deletes, kept, named, next_step, stuck, then, to_retain, to_skip, way_out
 from .remedies import remedy
 from .resolve import Resolver, import_names
 from .secrets import Scrubber
@@ -61,6 +61,14 @@ _PATIENCE = 20.0
 _TOKEN_SECONDS = 30.0
 #: Seconds that a placeholder stack is given to disappear.
 _PLACEHOLDER_SECONDS = 60.0
+
+
+#: What a step of the recovery does, for the reader.
+_RECOVERED = {
+    Step.ROLL_BACK: "rolling back what failed",
+    Step.CONTINUE: "continuing the rollback",
+    Step.RECREATE: "nothing in it holds data; deleting what is left, then creating it",
+}
 
 
 class Pace:
@@ -127,14 +135,19 @@ class Engine:
         if desired.template is not None:
             # Before anything else can fail, so that no failure shows a secret.
             self._keep_secret(desired.template, desired)
-        stack, found = self._recover(desired, deadline, check=check)
+        stack, found, recovered = self._recover(desired, deadline, check=check)
         situation = self._look(desired, stack, found)
         settings = self._settings(situation)
         if _nothing_to_do(situation):
             result = self._finish(situation, Plan(work=False, settings=settings), deadline, check=check)
         else:
             result = self._change(situation, settings, deadline, check=check)
-        return replace(result, seconds=round(self._clock.now() - began, 3))
+        return replace(
+            result,
+            changed=result.changed or bool(recovered),
+            notes=(*recovered, *result.notes),
+            seconds=round(self._clock.now() - began, 3),
+        )
 
     def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
         from .template import text_of
@@ -142,43 +155,117 @@ class Engine:
         given = (text_of(desired.parameters.get(name)) for name in template.no_echo)
         self.scrub = Scrubber([*given, *further])
 
-    def _recover(self, desired: Desired, deadline: float, *, check: bool) -> tuple[Stack | None, StackStatus | None]:
+    def _recover(
+        self, desired: Desired, deadline: float, *, check: bool
+    ) -> tuple[Stack | None, StackStatus | None, tuple[str, ...]]:
         """The stack, in a status that can be planned from; None where a new one is to be created.
 
-        And the status of what still holds the new one's name.
+        Then the status that still stands in the way of a plan by AWS (in check mode nothing is recovered), or that
+        holds the new one's name; and what was done to get here, or would be.
         """
+        done: list[str] = []
         stack = self._aws.describe(desired.name)
         while stack is not None:
-            survivors = (
-                data_survivors(self._aws.resources(stack.stack_id), self._aws.events(stack.stack_id))
-                if stack.status is StackStatus.ROLLBACK_COMPLETE
+            at_stake = (
+                data_at_stake(stack.status, self._aws.resources(stack.stack_id), self._aws.events(stack.stack_id))
+                if deletes(stack.status)
                 else ()
             )
-            step = next_step(stack.status, holds_data=bool(survivors))
-            if step is Step.WAIT:
-                stack = self._adopt(stack, desired, deadline)
-            elif step is Step.STOP:
-                raise StuckError(way_out(stack.name, stack.status, survivors))
-            elif step is Step.RECREATE:
-                if not check:
-                    self._report(
-                        f"{desired.label} its creation failed before: deleting the empty stack, then creating it"
-                    )
-                    self._delete(stack, desired, deadline)
-                    return None, None
-                return None, stack.status
-            elif step is Step.CREATE:
+            step = next_step(stack.status, holds_data=bool(at_stake))
+            if step is Step.STOP:
+                raise StuckError(way_out(stack.name, stack.status, at_stake))
+            if step is Step.UPDATE:
+                return stack, None, tuple(done)
+            if step is Step.CREATE:
                 if stack.status is StackStatus.REVIEW_IN_PROGRESS and not check:
                     self._remove_leftovers(stack)
-                return None, stack.status
+                return None, stack.status, tuple(done)
+            if step is Step.WAIT:
+                stack = self._adopt(stack, desired, deadline)
+                continue
+            done.append(f"{stack.status}: {_RECOVERED[step]}")
+            if check:
+                new = step is Step.RECREATE or stack.status is StackStatus.CREATE_FAILED
+                return None if new else stack, stack.status, tuple(done)
+            self._report(f"{desired.label} {done[-1]}")
+            if step is Step.ROLL_BACK:
+                self._roll_back(stack, desired, deadline)
+            elif step is Step.CONTINUE:
+                self._continue(stack, desired, deadline)
             else:
-                return stack, None
-        return None, None
+                self._delete(stack, desired, deadline, retain=self._retained(stack, desired))
+            stack = self._settled(stack, desired, deadline)
+        return None, None, tuple(done)
 
     def _adopt(self, stack: Stack, desired: Desired, deadline: float) -> Stack | None:
-        self._report(f"{desired.label} {stack.status} by an earlier run: waiting for it")
+        """Wait for an operation that is going on; the stack afterwards."""
+        operation = of_operation(self._aws.events(stack.stack_id), None)
+        ours = any(event.token.startswith(CHANGE_SET_PREFIX) for event in operation)
+        self._report(
+            f"{desired.label} {stack.status} by {'an earlier run' if ours else 'somebody else'}: waiting for it"
+        )
         self._watch(stack.stack_id, None, Progress(desired.label, 0, self._width), deadline, desired)
-        return self._aws.describe(stack.name)
+        return self._settled(stack, desired, deadline)
+
+    def _settled(self, before: Stack, desired: Desired, deadline: float) -> Stack | None:
+        """The stack once its own status says what its events said already: AWS's answers may lag."""
+        return self._described(
+            desired,
+            deadline,
+            lambda found: found is None or not (found.status.in_progress or found.status is before.status),
+        )
+
+    def _described(self, desired: Desired, deadline: float, accept: Callable[[Stack | None], bool]) -> Stack | None:
+        """The stack as soon as `accept` takes it; as it is, if that takes too long."""
+        pace, limit = Pace(self._clock, 0.5), min(deadline, self._clock.now() + _PATIENCE)
+        while True:
+            found = self._aws.describe(desired.name)
+            if accept(found) or self._clock.now() >= limit:
+                return found
+            self._clock.sleep(min(pace.after(news=False), max(limit - self._clock.now(), 0.01)))
+
+    def _roll_back(self, stack: Stack, desired: Desired, deadline: float) -> None:
+        token = self._token()
+        self._aws.roll_back(stack.stack_id, token, desired.role_arn)
+        status, events = self._watch(
+            stack.stack_id, token, Progress(f"{desired.label} rolling back", 0, self._width), deadline, desired
+        )
+        if status not in (StackStatus.ROLLBACK_COMPLETE, StackStatus.UPDATE_ROLLBACK_COMPLETE):
+            raise self._failure(desired.template, desired, status, events)
+
+    def _continue(self, stack: Stack, desired: Desired, deadline: float) -> None:
+        """Continue a failed rollback, at first without skipping: its cause may be gone.
+
+        What fails again is skipped if the task lists it, and nothing else is.
+        """
+        skip: tuple[str, ...] = ()
+        while True:
+            token = self._token()
+            self._aws.continue_rollback(stack.stack_id, token, skip, desired.role_arn)
+            progress = Progress(f"{desired.label} rolling back", 0, self._width)
+            status, events = self._watch(stack.stack_id, token, progress, deadline, desired)
+            if status is StackStatus.UPDATE_ROLLBACK_COMPLETE:
+                return
+            failing = stuck(self._aws.resources(stack.stack_id), events)
+            wider, unlisted = to_skip(failing, desired.skip_resources)
+            if unlisted or wider == skip:
+                error = self._failure(desired.template, desired, status, events)
+                names = ", ".join(unlisted or failing)
+                raise OperationFailedError(
+                    f"{error}\nMend the cause and run again; or, to leave {names or 'it'} as it is now, whatever the "
+                    f"template says, list {names or 'it'} in skip_resources. The stack is not deleted.",
+                    error.failure,
+                    error.timeline or (),
+                    error.events,
+                )
+            skip = wider
+            self._report(f"{desired.label} leaving out {', '.join(skip)}, as skip_resources says")
+
+    def _retained(self, stack: Stack, desired: Desired) -> tuple[str, ...]:
+        """What the deletion of a stack leaves behind; AWS takes a list only where a deletion failed before."""
+        if stack.status is not StackStatus.DELETE_FAILED:
+            return ()
+        return to_retain(self._aws.resources(stack.stack_id), desired.skip_resources, desired.allow_replacement)
 
     def _remove_leftovers(self, stack: Stack) -> None:
         """Delete the change sets that an interrupted run of ours left beside a placeholder stack."""
@@ -237,12 +324,10 @@ class Engine:
             return self._plan_from_template(
                 situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet"
             )
-        if situation.found is StackStatus.ROLLBACK_COMPLETE:
+        if situation.found not in (None, StackStatus.REVIEW_IN_PROGRESS):
             # Only in check mode is it still there, and AWS plans nothing for a stack in this status.
             return self._plan_from_template(
-                situation,
-                settings,
-                "planned from the template: a failed creation, in which nothing is alive, is deleted first",
+                situation, settings, f"planned from the template: AWS plans nothing in status {situation.found}"
             )
         name = f"{CHANGE_SET_PREFIX}{self._run_id}"
         temporary: str | None = None
@@ -459,7 +544,12 @@ class Engine:
             elif stack is not None:
                 self._set_notifications(situation, stack, deadline)
         if changed:
-            stack = self._aws.describe(desired.name)
+            # A stack that is new is not known everywhere at once, and its outputs come with its final status.
+            stack = self._described(desired, deadline, lambda found: found is not None and not found.status.in_progress)
+            if stack is None:
+                raise ConnectionLostError(
+                    f"{desired.name} was deployed, but AWS does not tell of it yet. Run again: it is taken up."
+                )
         result = self._result(situation, plan, stack, changed=changed)
         if changed and stack is not None:
             result = replace(result, resources=tuple(self._aws.resources(stack.stack_id)))
@@ -487,12 +577,16 @@ class Engine:
             try:
                 fresh = [event for event in self._aws.events(stack_id, frozenset(known)) if event.event_id not in known]
                 lost_at = None
-            except RejectedError as error:
-                # A deleted stack's history may be gone as soon as the stack is.
-                if "does not exist" not in str(error) or self._aws.describe(stack_id) is not None:
-                    raise
-                return StackStatus.DELETE_COMPLETE, of_operation(tuple(known.values()), token)
-            except ConnectionLostError:
+            except (RejectedError, ConnectionLostError) as error:
+                if isinstance(error, RejectedError) and not error.throttled:
+                    if "does not exist" not in str(error):
+                        raise
+                    if any(seen.about_stack and seen.status == "DELETE_IN_PROGRESS" for seen in known.values()) and (
+                        self._aws.describe(stack_id) is None
+                    ):
+                        # A deleted stack's history may be gone as soon as the stack is.
+                        return StackStatus.DELETE_COMPLETE, of_operation(tuple(known.values()), token)
+                # A connection that comes back, fewer calls, a new stack that AWS does not know everywhere yet.
                 lost_at = self._clock.now() if lost_at is None else lost_at
                 if self._clock.now() - lost_at >= _PATIENCE:
                     raise
@@ -546,8 +640,21 @@ class Engine:
                 f"{desired.name} has termination protection. Nothing was deleted. To delete it, switch the protection "
                 "off first (termination_protection: false with state: present)."
             )
+        foreign = [
+            found.name
+            for found in (
+                self._aws.change_sets(stack.stack_id) if stack.status is StackStatus.REVIEW_IN_PROGRESS else ()
+            )
+            if not found.name.startswith(CHANGE_SET_PREFIX)
+        ]
+        if foreign:
+            raise RefusedError(
+                f"{desired.name} is a placeholder for somebody else's change set: {', '.join(foreign)}. Nothing was "
+                "deleted. Execute or delete that change set first."
+            )
         template = _parsed(self._aws.template_text(stack.stack_id), desired.name)
-        plan = self._removal(stack, template, desired)
+        retain = self._retained(stack, desired)
+        plan = self._removal(stack, template, desired, retain)
         result = Result(
             changed=True,
             status="absent",
@@ -557,11 +664,11 @@ class Engine:
             diff=render(plan, desired.name),
         )
         if not check:
-            events = self._delete(stack, desired, deadline, len(plan.changes), template)
+            events = self._delete(stack, desired, deadline, len(plan.changes), template, retain)
             result = replace(result, timeline=timeline(events))
         return replace(result, seconds=round(self._clock.now() - began, 3))
 
-    def _removal(self, stack: Stack, template: Template | None, desired: Desired) -> Plan:
+    def _removal(self, stack: Stack, template: Template | None, desired: Desired, retain: tuple[str, ...] = ()) -> Plan:
         """What a deletion removes; refused where it would lose data or other stacks build on it."""
         uses = [
             (output.export, importers)
@@ -579,7 +686,7 @@ class Engine:
                 policy = (
                     str(template.resources.get(resource.logical_id, {}).get("DeletionPolicy", "")) if template else ""
                 )
-                kept = policy.startswith(("Retain", "Snapshot"))
+                kept = policy.startswith(("Retain", "Snapshot")) or resource.logical_id in retain
                 changes.append(
                     Change(
                         Action.REMOVE,
@@ -601,10 +708,16 @@ class Engine:
         return Plan(work=True, changes=tuple(sorted(changes, key=lambda change: change.logical_id)))
 
     def _delete(
-        self, stack: Stack, desired: Desired, deadline: float, total: int = 0, template: Template | None = None
+        self,
+        stack: Stack,
+        desired: Desired,
+        deadline: float,
+        total: int = 0,
+        template: Template | None = None,
+        retain: tuple[str, ...] = (),
     ) -> tuple[Event, ...]:
         token = self._token()
-        self._aws.delete_stack(stack.stack_id, token, desired.role_arn)
+        self._aws.delete_stack(stack.stack_id, token, desired.role_arn, retain)
         status, events = self._watch(
             stack.stack_id, token, Progress(desired.label, total, self._width), deadline, desired
         )
@@ -646,12 +759,7 @@ def explain(
     survivors: Sequence[Resource] = (),
 ) -> str:
     """Why an operation failed: first line the cause and what to do, second line the status the stack is in."""
-    after = {
-        StackStatus.ROLLBACK_COMPLETE: "what it had created is gone; the next run creates it anew",
-        StackStatus.UPDATE_ROLLBACK_COMPLETE: "it is as it was before",
-    }.get(status, "see its events")
-    if survivors:
-        after = f"kept: {', '.join(f'{found.logical_id} ({found.physical_id})' for found in survivors)}"
+    after = f"kept: {named(survivors)}" if survivors else then(status)
     tail = f"\nThe stack is in status {status}: {after}."
     if failure is None:
         return f"{stack}: the operation ended in {status}, and AWS gave no reason. See the stack's events.{tail}"

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from .model import Event, Failure, Timeline
 
 
+#: The codes by which AWS's services ask for fewer calls.
+THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled"}
+)
+
+
 class StackError(Exception):
     """Any refusal or failure; `timeline` holds the events of the operation that failed, if one ran."""
 
@@ -72,6 +78,11 @@ class RejectedError(StackError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def throttled(self) -> bool:
+        """AWS only asked for patience."""
+        return self.code in THROTTLED
 
 
 class MissingBucketError(RejectedError):

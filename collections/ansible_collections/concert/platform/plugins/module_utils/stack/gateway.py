@@ -77,8 +77,16 @@ class Gateway(Protocol):
     ) -> bool:
         """Update the stack with nothing but its notification topics; False if AWS sees nothing to do."""
 
-    def delete_stack(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
-        """Start its deletion."""
+    def delete_stack(
+        self, stack_id: str, token: str, role_arn: str | None = None, retain: tuple[str, ...] = ()
+    ) -> None:
+        """Start its deletion. `retain`: logical ids that a deletion failed on and that are left behind."""
+
+    def roll_back(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
+        """Start the way back of an operation that failed without a rollback."""
+
+    def continue_rollback(self, stack_id: str, token: str, skip: tuple[str, ...], role_arn: str | None = None) -> None:
+        """Start a failed update rollback again, leaving out `skip`."""
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
         """The stack's events, oldest first, back to the newest in `known` (event ids) or the last operation's start."""

@@ -21,6 +21,7 @@ class Desired:
     termination_protection: bool | None = None
     stack_policy: Mapping[str, Any] | None = None
     allow_replacement: frozenset[str] = frozenset()
+    skip_resources: frozenset[str] = frozenset()
     notification_arns: tuple[str, ...] | None = None
     role_arn: str | None = None
     template_bucket: str | None = None
