@@ -210,4 +210,6 @@ def test_a_namespace_without_a_managed_password_is_refused() -> None:
 
 def test_errors_of_aws_are_one_line() -> None:
     assert reason(client_error("AccessDenied")) == "Operation: AccessDenied: message"
-    assert "\n" not in reason(EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"))
+    lost = reason(EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"))
+    assert "\n" not in lost
+    assert lost.endswith('"http://127.0.0.1:1/". Check that it runs and that this machine reaches it, then run again.')

@@ -14,6 +14,7 @@ from ansible_collections.concert.platform.plugins.module_utils.verification.runn
     line,
     run_checks,
 )
+from botocore.exceptions import EndpointConnectionError
 
 PLATFORM: Any = SimpleNamespace(settings=SimpleNamespace(environment="development"))
 
@@ -41,6 +42,14 @@ def test_a_check_that_breaks_fails_with_its_error_and_the_others_go_on() -> None
     broken, fine = run_checks([check("broken", breaking), check("fine", passing)], PLATFORM, lambda _: None)
     assert (broken.passed, broken.found) == (False, "OSError: connection refused")
     assert fine.passed
+
+
+def test_a_check_whose_endpoint_is_lost_names_it_in_a_few_words() -> None:
+    def lost(_: Any) -> Finding:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9/")
+
+    (result,) = run_checks([check("lost", lost)], PLATFORM, lambda _: None)
+    assert (result.passed, result.found) == (False, "http://127.0.0.1:9/ does not answer")
 
 
 def test_checks_without_order_run_side_by_side() -> None:
@@ -86,3 +95,9 @@ def test_a_line_fits_a_terminal_of_80_columns(found: str) -> None:
 def test_a_failure_says_what_was_expected_what_came_and_where_to_look() -> None:
     results = [Result("one", "x", "y", False, "the log", 1.0), Result("two", "x", "x", True, "there", 1.0)]
     assert failure_message(results) == "1 of 2 checks failed.\none: expected x; found y. Look at the log."
+
+
+def test_what_was_found_brings_its_own_full_stop() -> None:
+    assert failure_message([Result("one", "x", "Deploy first.", False, "the log", 1.0)]).endswith(
+        "found Deploy first. Look at the log."
+    )

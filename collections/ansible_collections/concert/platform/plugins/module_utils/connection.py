@@ -12,14 +12,17 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
-#: Adaptive retries survive throttling; few enough that a lost endpoint is reported within about ten seconds.
+#: Adaptive retries survive throttling.
 _CONFIG = Config(
     retries={"mode": "adaptive", "max_attempts": 6},
     connect_timeout=10,
     read_timeout=60,
     user_agent_extra="concert.platform",
 )
+#: How often a request is sent to an endpoint that refuses connections, before that is the answer.
+_CONNECT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,15 @@ class Connection:
             profile_name=self.profile,
             region_name=self.region,
         )
-        return session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
+        client = session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
+        client.meta.events.register_first("needs-retry", _give_up_early)
+        return client
+
+
+def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """An endpoint that refuses connections is not asked for half a minute: what waits for it has its own patience."""
+    if isinstance(caught_exception, EndpointConnectionError) and attempts >= _CONNECT_ATTEMPTS:
+        raise caught_exception
 
 
 #: The argument spec of the options above, for `ActionBase.validate_argument_spec`.

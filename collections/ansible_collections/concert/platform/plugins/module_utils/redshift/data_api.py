@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from .errors import StatementFailedError, StatementTimeoutError, WarehouseAbsentError, WarehouseError
 
@@ -57,7 +57,10 @@ def reason(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, ClientError):
         detail = error.response.get("Error", {})
         return f"{error.operation_name}: {detail.get('Code', 'Unknown')}: {detail.get('Message', '')}".strip()
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    if isinstance(error, EndpointConnectionError):
+        return f"{text.rstrip('.')}. Check that it runs and that this machine reaches it, then run again."
+    return text
 
 
 def find_warehouse(client: Any, *, namespace: str, workgroup: str, database: str) -> Warehouse:

@@ -65,8 +65,6 @@ _LOOKS = {
     "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),
 }
 _ABSENT = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
-#: How often a request is sent to an endpoint that refuses connections, before that is the answer.
-_CONNECT_ATTEMPTS = 3
 
 
 class WallClock:
@@ -363,9 +361,7 @@ class AwsGateway:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            client = self._connection.client(service)
-            client.meta.events.register_first(f"needs-retry.{service}", _give_up_early)
-            self._clients[service] = client
+            self._clients[service] = self._connection.client(service)
         return self._clients[service]
 
     @contextmanager
@@ -397,12 +393,6 @@ class AwsGateway:
             f"{endpoint} does not answer while {doing} ({type(error).__name__}). Check that it runs and that this "
             "machine reaches it, then run again: what AWS has begun is taken up."
         )
-
-
-def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    """An endpoint that refuses connections is not asked for half a minute: what waits for it has its own patience."""
-    if isinstance(caught_exception, EndpointConnectionError) and attempts >= _CONNECT_ATTEMPTS:
-        raise caught_exception
 
 
 def _json_template_handler() -> Callable[..., Any]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from botocore.exceptions import EndpointConnectionError
+
 from .model import Check, Finding, Result
 from .platform import Platform
 
@@ -24,6 +26,8 @@ def run_checks(checks: Sequence[Check], platform: Platform, report: Callable[[Re
         started = time.monotonic()
         try:
             finding = check.run(platform)
+        except EndpointConnectionError as error:
+            finding = Finding("an answer", f"{error.kwargs['endpoint_url']} does not answer", False)
         except Exception as error:  # a check that breaks is a check that failed, and the others go on
             finding = Finding("an answer", f"{type(error).__name__}: {error}", False)
         result = Result(
@@ -55,5 +59,6 @@ def failure_message(results: Sequence[Result]) -> str:
     """What failed: expected, found and where to look, one paragraph a check."""
     failed = [result for result in results if not result.passed]
     return f"{len(failed)} of {len(results)} checks failed.\n" + "\n".join(
-        f"{result.name}: expected {result.expected}; found {result.found}. Look at {result.where}." for result in failed
+        f"{result.name}: expected {result.expected}; found {result.found.rstrip('.')}. Look at {result.where}."
+        for result in failed
     )
