@@ -82,6 +82,15 @@ def test_bad_input_is_refused(site: Site, arguments: list[str], expected: list[s
     assert stacks(site) == []
 
 
+def test_subscribing_makes_no_topic_that_the_monitoring_stack_could_not_create_any_more(site: Site) -> None:
+    run = site.run("--tags", "alert_subscriptions")
+    text = " ".join(run.output.split())
+    assert run.code != 0
+    assert "concert-critical-alerts-development, concert-warning-alerts-development does not exist" in text
+    assert "Deploy the monitoring layer first (--tags monitoring)" in text
+    assert site.client("sns").list_topics()["Topics"] == []
+
+
 def test_a_missing_required_variable_is_named_with_its_file(site: Site, tmp_path: Path) -> None:
     inventory = tmp_path / "inventories" / "broken"
     shutil.copytree(ROOT / "inventories" / "local", inventory)
