@@ -182,6 +182,12 @@ class TestApply:
             assert [(e.logical_id, e.seconds) for e in result.timeline] == [("Queue", 4.7)]
             assert result.seconds == round(clock.seconds, 3)
 
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_a_new_stack_without_a_resource_is_refused(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        with pytest.raises(RejectedError, match="has no resource under these parameters"):
+            engine.present(desired(), check=check)
+        assert "demo" not in aws.stacks
+
     def test_update(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws)
         aws.planned = [ready()]

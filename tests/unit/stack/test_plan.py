@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
+    MASK,
     UNKNOWN,
     Action,
     Certainty,
@@ -173,6 +174,18 @@ def test_outputs_show_what_the_stack_answers_today() -> None:
         PropertyChange("Arn", "arn:queue", "!GetAtt Came.Arn"),
         PropertyChange("Days.Export", None, "days"),
     )
+
+
+def test_an_output_written_with_a_secret_shows_neither_old_nor_new_value() -> None:
+    text = (
+        "Parameters: {S: {Type: String, NoEcho: true}}\nResources: {Q: {Type: AWS::SQS::Queue}}\n"
+        "Outputs: {Out: {Value: !Sub 'a ${S}'}}\n"
+    )
+    old = Resolver(parse(text, "t"), {"S": MASK})
+    new = Resolver(parse(text.replace("'a ", "'b "), "t"), {"S": MASK})
+    gone = Resolver(parse(text.partition("Outputs:")[0], "t"), {"S": MASK})
+    assert output_changes(old, new, {"Out": "a old-secret"}) == (PropertyChange("Out", f"a {MASK}", f"b {MASK}"),)
+    assert output_changes(old, gone, {"Out": "a old-secret"}) == (PropertyChange("Out", f"a {MASK}", None),)
 
 
 def test_flat_mappings() -> None:

@@ -427,6 +427,11 @@ class Engine:
                 f"{desired.name}: AWS cannot plan this: {_sentence(change_set.reason)} Nothing was changed. "
                 f"{remedy(change_set.reason)}"
             )
+        if change_set.state is ChangeSetState.EMPTY and situation.stack is None:
+            raise RejectedError(
+                f"{desired.name}: {situation.template.source} has no resource under these parameters, and AWS creates "
+                "no stack without one. Nothing was changed. Correct the parameters, or the resources' conditions."
+            )
         return change_set
 
     def _plan(self, situation: _Situation, change_set: ChangeSet, settings: tuple[PropertyChange, ...]) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .model import UNKNOWN, Action, Certainty, Change, PropertyChange, Replacement
+from .model import MASK, UNKNOWN, Action, Certainty, Change, PropertyChange, Replacement
 from .parameters import masked
 from .resolve import ABSENT, Resolver, has_symbol
 from .template import Template
@@ -79,13 +79,20 @@ def output_changes(old: Resolver | None, new: Resolver, values: Mapping[str, str
         if was == becomes:
             continue
         if was is None or becomes is None:
-            found.append(PropertyChange(key, None if was is None else values.get(key, was[0]), becomes and becomes[0]))
+            found.append(
+                PropertyChange(key, None if was is None else _answered(key, was[0], values), becomes and becomes[0])
+            )
         else:
-            shown = values.get(key, was[0]) if was[0] != becomes[0] else was[0]
+            shown = _answered(key, was[0], values) if was[0] != becomes[0] else was[0]
             found.append(PropertyChange(key, shown, becomes[0]))
             if was[1] != becomes[1]:
                 found.append(PropertyChange(f"{key}.Export", was[1], becomes[1]))
     return tuple(change for change in found if change.before != change.after)
+
+
+def _answered(key: str, written: Any, values: Mapping[str, str]) -> Any:
+    """An output's value as the stack answers it; one that is written with a secret stays masked."""
+    return written if MASK in str(written) else values.get(key, written)
 
 
 def mapping_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
