@@ -67,6 +67,28 @@ def stacks(site: Site) -> list[str]:
             id="wrong-type-in-a-later-layer",
         ),
         pytest.param(
+            [
+                "-e",
+                "storage_redshift_base_capacity=32 storage_events_stream_shards=0",
+                "-e",
+                "platform_termination_protection=maybe",
+                "-e",
+                '{"networking_public_subnet_cidrs": "10.0.0.0/24"}',
+                "-e",
+                '{"alert_subscriptions_warning": [{"protocol": "email", "endpoint": "nobody"}]}',
+            ],
+            [
+                "5 inputs are wrong; nothing was changed",
+                "storage_redshift_max_capacity is 16; it must be at least storage_redshift_base_capacity",
+                "files/cloudformation/02-storage-processing.yaml says it is at least 1",
+                "platform_termination_protection is 'maybe'",
+                "Correct it in inventories/local/group_vars/all/protection.yml",
+                "networking_public_subnet_cidrs has 1 ranges",
+                "alert_subscriptions_warning[0].endpoint is 'nobody'",
+            ],
+            id="what-a-later-layer-would-refuse",
+        ),
+        pytest.param(
             ["-e", "platform_aws_endpoint_url=http://127.0.0.1:9"],
             ["http://127.0.0.1:9", "nothing was changed"],
             id="nothing-answers",

@@ -63,6 +63,32 @@ def test_an_account_id_is_twelve_digits_in_quotes(account: Any) -> None:
     assert "platform.yml" in problem
 
 
+@pytest.mark.parametrize("owner", ["", "  ", "a<b", ["data"], None, "x" * 257])
+def test_what_cannot_be_a_tag_is_named(owner: Any) -> None:
+    (problem,) = identity_problems({"platform_owner": owner}, {"platform_owner": "platform.yml"})
+    assert problem.startswith(f"platform_owner is {owner!r}; it is a tag")
+    assert problem.endswith("Correct it in platform.yml.")
+
+
+@pytest.mark.parametrize("cost_center", ["data-platform", "Team A: x@y/z+1=2._", 4711])
+def test_what_can_be_a_tag_is_accepted(cost_center: Any) -> None:
+    assert identity_problems({"platform_cost_center": cost_center}, {}) == []
+
+
+def test_what_refers_to_a_missing_variable_is_not_a_problem_more() -> None:
+    values = {"environment": Unset(), "days": Unset("'environment' is undefined")}
+    problems = input_problems(OPTIONS, values, {}, "there.yml", missing=["environment"])
+    assert problems == ["environment is not set. Which one. Add it to there.yml."]
+
+
+def test_a_variable_that_repeats_another_is_reported_under_that_ones_name() -> None:
+    values = {"environment": "development", "days": "many"}
+    (problem,) = input_problems(OPTIONS, values, {"weeks": "weeks.yml"}, "there.yml", {"days": "weeks"})
+    assert problem.startswith("weeks is 'many': ")
+    assert "days" not in problem
+    assert problem.endswith("Correct it in weeks.yml.")
+
+
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-east-1", "ap-southeast-2"])
 def test_regions_of_awss_form_are_accepted(region: str) -> None:
     assert identity_problems({"platform_region": region, "platform_account_id": "012345678901"}, {}) == []

@@ -8,7 +8,8 @@ short_description: Check the inventory against the roles' argument specs, all at
 description:
   - Reads the argument specs of the named roles, works out every input's value, and fails with all problems together,
     each naming the variable, its value, the rule and the file to correct.
-  - Also checks the form of account and region, and the address plan of the VPC.
+  - Also checks the form of account, regions, tags and alert endpoints, the address plan of the VPC, values of which one
+    must be the higher, and what the layers' templates take as parameters.
   - Changes nothing and asks AWS nothing. Runs in the controller process.
 options:
   roles_directory:

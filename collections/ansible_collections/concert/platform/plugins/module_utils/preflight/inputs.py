@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
+#: What a tag's value may hold (AWS Billing user guide, "User-defined tag restrictions").
+_TAG = re.compile(r"(?=.*\S)[\w .:/=+@-]{1,256}")
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,27 @@ def read_options(roles_directory: Path, role: str) -> dict[str, dict[str, Any]]:
 
 
 def input_problems(
-    options: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], where: Mapping[str, str], default_file: str
+    options: Mapping[str, Mapping[str, Any]],
+    values: Mapping[str, Any],
+    where: Mapping[str, str],
+    default_file: str,
+    origins: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
 ) -> list[str]:
     """One sentence for each input that breaks its rule.
 
     `values` holds each variable's value or an `Unset`; `where` the file that sets it, for those that a file sets;
-    `default_file` is where a missing one belongs.
+    `default_file` is where a missing one belongs. `origins` holds, for a variable that only repeats another one, that
+    other one's name. `missing` are required variables that no one sets: what refers to them is not a problem more.
     """
     problems = []
-    for name, rule in options.items():
-        value = values.get(name, Unset())
-        fix = (
-            f"Correct it in {where[name]}." if name in where else "Correct it where it is set (extra vars, or a role)."
-        )
+    for option, rule in options.items():
+        value = values.get(option, Unset())
+        name = (origins or {}).get(option, option)
+        fix = correction(name, where)
         if isinstance(value, Unset):
+            if any(f"'{other}' is undefined" in value.reason for other in missing):
+                continue
             if value.reason:
                 problems.append(f"{name} cannot be worked out: {value.reason}. {fix}")
             elif rule.get("required"):
@@ -54,8 +63,13 @@ def input_problems(
     return problems
 
 
+def correction(name: str, where: Mapping[str, str]) -> str:
+    """What to do about a wrong value: the file that sets it, where a file does."""
+    return f"Correct it in {where[name]}." if name in where else "Correct it where it is set (extra vars, or a role)."
+
+
 def identity_problems(values: Mapping[str, Any], where: Mapping[str, str]) -> list[str]:
-    """Whether account and regions have AWS's form. YAML drops the leading zeros of a bare number."""
+    """Whether account, regions and tags have AWS's form. YAML drops the leading zeros of a bare number."""
     problems = []
     for name, pattern, form in (
         ("platform_account_id", _ACCOUNT, "12 digits in quotes, such as '012345678901'"),
@@ -64,8 +78,14 @@ def identity_problems(values: Mapping[str, Any], where: Mapping[str, str]) -> li
     ):
         value = values.get(name, Unset())
         if not isinstance(value, Unset) and not (isinstance(value, str) and pattern.fullmatch(value)):
-            fix = f"Correct it in {where[name]}." if name in where else "Correct it where it is set."
-            problems.append(f"{name} is {value!r}; it must be {form}. {fix}")
+            problems.append(f"{name} is {value!r}; it must be {form}. {correction(name, where)}")
+    for name in ("platform_owner", "platform_cost_center"):
+        value = values.get(name, Unset())
+        if not isinstance(value, Unset) and not (isinstance(value, (str, int)) and _TAG.fullmatch(str(value))):
+            problems.append(
+                f"{name} is {value!r}; it is a tag, so 1 to 256 letters, digits, spaces and _ . : / = + - @. "
+                f"{correction(name, where)}"
+            )
     return problems
 
 

@@ -66,7 +66,7 @@ def masked(parameters: Mapping[str, str], secret: Iterable[str]) -> dict[str, st
 
 def _require_fit(stack: str, template: Template, parameter: Parameter, value: str) -> None:
     """AWS's own constraints, told before a request is made, so that a plan without AWS is as strict."""
-    rule = _broken_rule(parameter, value)
+    rule = broken_rule(parameter, value)
     if rule:
         shown = "(not shown)" if parameter.no_echo else f"is '{value}'"
         said = f" ({parameter.constraint.rstrip('.')})" if parameter.constraint else ""
@@ -76,7 +76,8 @@ def _require_fit(stack: str, template: Template, parameter: Parameter, value: st
         )
 
 
-def _broken_rule(parameter: Parameter, value: str) -> str:
+def broken_rule(parameter: Parameter, value: str) -> str:
+    """The constraint that a value breaks, as it goes on after "it"; empty when it keeps all of them."""
     is_list = parameter.type == "CommaDelimitedList" or parameter.type.startswith("List<")
     items = [item.strip() for item in value.split(",")] if is_list else [value]
     if parameter.allowed_values and any(item not in parameter.allowed_values for item in items):
