@@ -35,7 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     elif description["status"] == "running":
         print(_exports(str(description["endpoint_url"])))
     else:
-        print(f"The embedded AWS is {description['status']}: run `python -m local_aws start` first.", file=sys.stderr)
+        print(
+            f"The embedded AWS is {description['status']}. `make deploy` starts it with the platform; "
+            "`python -m local_aws start` in the virtual environment starts it alone.",
+            file=sys.stderr,
+        )
     return 0 if description["status"] == "running" else NOT_RUNNING
 
 

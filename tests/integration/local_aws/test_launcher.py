@@ -87,7 +87,9 @@ def test_the_command_starts_describes_and_stops(state: State) -> None:
     stopped = command("stop", directory=state.directory)
     assert json.loads(stopped.stdout) == {"status": "stopped"}
     assert command("status", directory=state.directory).returncode == 3
-    assert command("env", directory=state.directory).returncode == 3
+    refused = command("env", directory=state.directory)
+    assert refused.returncode == 3
+    assert "is stopped. `make deploy` starts it" in refused.stderr
     assert command("stop", directory=state.directory).returncode == 0
 
 
