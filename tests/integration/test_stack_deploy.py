@@ -230,6 +230,23 @@ class TestGuards:
         with pytest.raises(RefusedError, match=r"Data \(AWS::S3::Bucket\) would"):
             deployer.present(name, queues("Work"))
 
+    def test_what_the_stack_policy_forbids(self, deployer: Deployer, name: str) -> None:
+        allow = {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
+        forbid = {"Effect": "Deny", "Principal": "*", "Action": "Update:*", "Resource": "LogicalResourceId/Work"}
+        deployer.present(name, queues("Work"), stack_policy={"Statement": [allow, forbid]})
+        longer = queues("Work", retention=600)
+        for check in (True, False):
+            with pytest.raises(
+                RefusedError, match=r"stack policy forbids this: Work \(AWS::SQS::Queue\): Update:Modify"
+            ):
+                deployer.present(name, longer, check=check)
+            with pytest.raises(
+                RefusedError, match=r"stack policy forbids this: Work \(AWS::SQS::Queue\): Update:Delete"
+            ):
+                deployer.absent(name, check=check)
+        assert deployer.present(name, longer, stack_policy={"Statement": [allow]}).changed
+        assert deployer.absent(name).changed
+
     def test_changing_an_export_in_use(self, deployer: Deployer, name: str) -> None:
         deployer.present(name, queues("Work"))
         consumer = (

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine, explain
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
     ConnectionLostError,
+    CredentialsError,
     DeadlineError,
     ExportInUseError,
     MissingBucketError,
@@ -282,6 +283,16 @@ class TestNothingLeftBehind:
         assert aws.beside.get("demo", []) == []
         assert ("demo" in aws.stacks) is not new
 
+    def test_what_went_wrong_is_told_though_the_cleaning_up_fails_too(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned = [ready()]
+        aws.failures = {"execute": [CredentialsError("expired")], "delete_change_set": [ConnectionLostError("gone")]}
+        with pytest.raises(CredentialsError, match="expired"):
+            engine.present(desired(CHANGED), check=False)
+        aws.failures = {"delete_change_set": [ConnectionLostError("gone")]}
+        with pytest.raises(ConnectionLostError):
+            engine.present(desired(CHANGED), check=True)
+
     def test_a_placeholder_of_somebody_else_stays(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws, StackStatus.REVIEW_IN_PROGRESS)
         aws.beside["demo"] = ["by-hand"]
@@ -479,6 +490,14 @@ class TestRecover:
             "continue_rollback Queue",
         ]
 
+    def test_one_of_two_listed_skips_nothing(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_ROLLBACK_FAILED)
+        aws.held["demo"] = [Resource(name, "x", "AWS::SQS::Queue", "UPDATE_FAILED") for name in ("Other", "Queue")]
+        aws.operations = [NOT_UNDONE]
+        with pytest.raises(OperationFailedError, match="list Queue in skip_resources"):
+            engine.present(desired(skip_resources=frozenset({"Other"})), check=False)
+        assert [call for call in aws.calls if call.startswith("continue")] == ["continue_rollback"]
+
     def test_skipping_that_does_not_help_ends(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws, StackStatus.UPDATE_ROLLBACK_FAILED)
         aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "UPDATE_FAILED")]
@@ -525,6 +544,45 @@ class TestWaiting:
         aws.planned, aws.operations = [ready()], [CREATED]
         aws.failures["events"] = [ConnectionLostError("gone")] * 3
         assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+
+    @pytest.mark.parametrize(
+        "lag",
+        [
+            RejectedError("Stack [demo] does not exist", "ValidationError"),
+            RejectedError("Rate exceeded", "Throttling"),
+        ],
+        ids=["not-known-everywhere-yet", "throttled"],
+    )
+    def test_lag_and_throttling_are_sat_out(self, engine: Engine, aws: FakeGateway, lag: Exception) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        aws.failures["events"] = [lag] * 3
+        assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+
+    def test_a_new_stack_that_stays_unknown_is_no_success(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        monkeypatch.setattr(aws, "describe", lambda _name_or_id: None)
+        aws.failures["events"] = [RejectedError("Stack [demo] does not exist", "ValidationError") for _ in range(1000)]
+        with pytest.raises(RejectedError, match="does not exist"):
+            engine.present(desired(), check=False)
+
+    def test_outputs_are_read_once_the_stack_has_them(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        existing(aws)
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        told, lagging = aws.describe, [StackStatus.UPDATE_IN_PROGRESS] * 2
+
+        def late(name_or_id: str) -> Stack | None:
+            found = told(name_or_id)
+            if found and found.status is StackStatus.UPDATE_COMPLETE:
+                return replace(found, status=lagging.pop()) if lagging else replace(found, outputs=(Output("A", "1"),))
+            return found
+
+        monkeypatch.setattr(aws, "describe", late)
+        result = engine.present(desired(CHANGED), check=False)
+        assert (result.status, result.outputs) == ("UPDATE_COMPLETE", {"A": "1"})
 
     def test_a_connection_that_stays_lost_is_told(self, engine: Engine, aws: FakeGateway, clock: FakeClock) -> None:
         aws.planned, aws.operations = [ready()], [CREATED]
@@ -687,6 +745,26 @@ class TestGuards:
                 engine.present(desired(CHANGED), check=False)
         else:
             assert engine.present(desired(CHANGED), check=False).changed
+
+    POLICY: ClassVar[dict[str, Any]] = {
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "Update:*", "Resource": "LogicalResourceId/Queue"}]
+    }
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_a_stack_policy_is_kept_to(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        existing(aws)
+        aws.planned, aws.policies = [ready()], {"demo": self.POLICY}
+        with pytest.raises(RefusedError, match=r"Queue \(AWS::SQS::Queue\): Update:Modify"):
+            engine.present(desired(CHANGED), check=check)
+        assert "execute" not in aws.names()
+
+    def test_the_policy_that_the_task_gives_counts_and_is_set_first(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned, aws.operations, aws.policies = [ready()], [UPDATED], {"demo": self.POLICY}
+        relaxed = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}]}
+        assert engine.present(desired(CHANGED, stack_policy=relaxed), check=False).changed
+        made = [call for call in aws.names() if call in ("set_stack_policy", "execute")]
+        assert made == ["set_stack_policy", "execute"]
 
     def test_an_incomplete_plan(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws)
@@ -888,6 +966,15 @@ class TestAbsent:
         prepare(aws)
         with pytest.raises(RefusedError, match=words):
             engine.absent(Desired("demo"), check=False)
+        assert "delete_stack" not in aws.names()
+
+    def test_a_stack_policy_is_respected(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.held["demo"] = [Resource("Queue", "q", "AWS::SQS::Queue", "CREATE_COMPLETE")]
+        aws.policies = {"demo": TestGuards.POLICY}
+        for check in (True, False):
+            with pytest.raises(RefusedError, match=r"Queue .*Update:Delete\. Nothing was deleted"):
+                engine.absent(Desired("demo"), check=check)
         assert "delete_stack" not in aws.names()
 
     def test_a_failed_deletion_is_explained(self, engine: Engine, aws: FakeGateway) -> None:

@@ -6,8 +6,11 @@ import pytest
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import RefusedError
 from ansible_collections.concert.platform.plugins.module_utils.stack.guards import (
     changed_exports,
+    denied,
+    denied_explicitly,
     endangered,
     require_allowed,
+    require_policy,
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
     Action,
@@ -106,3 +109,76 @@ def test_exports_that_would_change(
 def test_an_export_that_is_gone(left: str) -> None:
     new = Resolver(parse(f"Resources: {{Queue: {{Type: T}}}}\n{left}\n", "t"), {})
     assert changed_exports([Output("Out", "text", "demo-a")], new, [], None) == ("demo-a",)
+
+
+ALLOW: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
+REPLACED = change(Action.MODIFY, replacement=Replacement.YES)
+
+
+def deny(action: Any = "Update:*", resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, **more}
+
+
+@pytest.mark.parametrize(
+    ("statements", "planned", "action"),
+    [
+        pytest.param([ALLOW], REPLACED, None, id="allowed"),
+        pytest.param([], REPLACED, "Update:Replace", id="what-is-not-allowed-is-denied"),
+        pytest.param([ALLOW, deny("Update:Replace")], REPLACED, "Update:Replace", id="a-denial-wins"),
+        pytest.param([deny("Update:Replace"), ALLOW], REPLACED, "Update:Replace", id="in-any-order"),
+        pytest.param([ALLOW, deny("Update:Replace")], change(Action.MODIFY), None, id="another-action"),
+        pytest.param([ALLOW, deny(["Update:Delete"])], change(Action.REMOVE), "Update:Delete", id="a-list-of-actions"),
+        pytest.param([ALLOW, deny()], change(Action.ADD), None, id="additions-are-never-denied"),
+        pytest.param([ALLOW, deny(resource="LogicalResourceId/Data")], REPLACED, "Update:Replace", id="by-logical-id"),
+        pytest.param([ALLOW, deny(resource="LogicalResourceId/D*")], REPLACED, "Update:Replace", id="by-pattern"),
+        pytest.param([ALLOW, deny(resource="LogicalResourceId/Other")], REPLACED, None, id="another-logical-id"),
+        pytest.param(
+            [ALLOW, {k: v for k, v in deny().items() if k != "Resource"} | {"NotResource": "LogicalResourceId/Other"}],
+            REPLACED,
+            "Update:Replace",
+            id="everything-but-another",
+        ),
+        pytest.param(
+            [ALLOW, deny(Condition={"StringEquals": {"ResourceType": ["AWS::S3::Bucket"]}})],
+            REPLACED,
+            "Update:Replace",
+            id="by-type",
+        ),
+        pytest.param(
+            [ALLOW, deny(Condition={"StringEquals": {"ResourceType": ["AWS::SQS::*"]}})],
+            change(Action.REMOVE, "AWS::SQS::Queue"),
+            None,
+            id="equals-knows-no-patterns",
+        ),
+        pytest.param(
+            [ALLOW, deny(Condition={"StringLike": {"ResourceType": ["AWS::SQS::*"]}})],
+            change(Action.REMOVE, "AWS::SQS::Queue"),
+            "Update:Delete",
+            id="like-does",
+        ),
+        pytest.param(
+            [ALLOW, deny("Update:Replace")],
+            change(Action.MODIFY, replacement=Replacement.POSSIBLE),
+            None,
+            id="a-possible-replacement-is-left-to-aws",
+        ),
+    ],
+)
+def test_what_a_stack_policy_forbids(statements: list[dict[str, Any]], planned: Change, action: str | None) -> None:
+    assert denied({"Statement": statements}, [planned]) == (((planned, action),) if action else ())
+
+
+def test_without_a_policy_everything_is_allowed() -> None:
+    assert denied(None, [REPLACED]) == ()
+    assert denied({}, [REPLACED]) == ()
+
+
+def test_a_teardown_minds_what_is_denied_by_name() -> None:
+    removed = change(Action.REMOVE)
+    assert denied_explicitly({"Statement": [deny("Update:Delete")]}, [removed]) == ((removed, "Update:Delete"),)
+    assert denied_explicitly({"Statement": [ALLOW | {"Action": "Update:Modify"}]}, [removed]) == ()
+
+
+def test_the_refusal_names_resource_action_and_variable() -> None:
+    with pytest.raises(RefusedError, match=r"demo: .*Data \(AWS::S3::Bucket\): Update:Replace.*platform_stack_policy"):
+        require_policy("demo", [(REPLACED, "Update:Replace")], doing="changed")

@@ -68,7 +68,10 @@ options:
     description: Whether AWS refuses to delete the stack. Left out, it stays as it is.
     type: bool
   stack_policy:
-    description: The stack policy. Left out, it stays as it is.
+    description:
+      - The stack policy. Left out, it stays as it is.
+      - A plan that the policy forbids is refused before anything moves; the given policy counts, and is set first.
+        O(state=absent) is refused where the stack's policy denies C(Update:Delete) of something that would be deleted.
     type: dict
   allow_replacement:
     description:

@@ -6,7 +6,9 @@ Every wait has a deadline on an injected clock; AWS is reached through a gateway
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from . import guards, survivors
@@ -346,15 +348,20 @@ class Engine:
             self._guard(situation, plan)
             if check or not plan.work:
                 return self._finish(situation, plan, deadline, check=check)
+            if situation.stack is not None and any(setting.path == "stack_policy" for setting in plan.settings):
+                # The policy that the task gives is the one that this update is held against.
+                self._aws.set_stack_policy(situation.desired.name, situation.desired.stack_policy or {})
             token = self._token()
             self._aws.execute(change_set.change_set_id, token)
             executed = True
             return self._applied(situation, plan, change_set.stack_id, token, deadline)
         finally:
-            if requested and not executed:
-                self._discard(situation, name)
-            if temporary and situation.desired.template_bucket:
-                self._aws.drop_template(situation.desired.template_bucket, temporary)
+            # What went wrong is the answer, not that the cleaning up went wrong as well.
+            with suppress(StackError) if sys.exception() else nullcontext():
+                if requested and not executed:
+                    self._discard(situation, name)
+                if temporary and situation.desired.template_bucket:
+                    self._aws.drop_template(situation.desired.template_bucket, temporary)
 
     def _taken(self, situation: _Situation) -> list[tuple[str, str, str]]:
         """Those of a new stack's resources that hold data and whose names exist already."""
@@ -509,6 +516,9 @@ class Engine:
             guards.require_allowed(desired.name, [change for change in at_risk if self._matters(change)])
         if stack is None or not plan.work:
             return
+        if plan.changes:
+            policy = self._aws.stack_policy(desired.name) if desired.stack_policy is None else desired.stack_policy
+            guards.require_policy(desired.name, guards.denied(policy, plan.changes), doing="changed")
         exports = guards.changed_exports(
             stack.outputs, situation.resolver(seen=False), plan.changes, situation.old_resolver()
         )
@@ -533,15 +543,19 @@ class Engine:
         status, events = self._watch(stack_id, token, progress, deadline, desired)
         if not status.succeeded:
             raise self._failure(situation.template, desired, status, events)
-        return replace(self._finish(situation, plan, deadline, check=False), timeline=timeline(events))
+        already = "stack_policy" if situation.stack is not None else ""
+        finished = self._finish(situation, plan, deadline, check=False, already=already)
+        return replace(finished, timeline=timeline(events))
 
-    def _finish(self, situation: _Situation, plan: Plan, deadline: float, *, check: bool) -> Result:
+    def _finish(self, situation: _Situation, plan: Plan, deadline: float, *, check: bool, already: str = "") -> Result:
         """The settings beside the change set made true, then the result."""
         desired, stack = situation.desired, situation.stack
         changed = plan.changed
         if check:
             return self._result(situation, plan, stack, changed=changed)
         for setting in plan.settings:
+            if setting.path == already:
+                continue
             if setting.path == "termination_protection":
                 self._aws.set_termination_protection(desired.name, bool(setting.after))
             elif setting.path == "stack_policy":
@@ -710,6 +724,10 @@ class Engine:
             and not {change.logical_id, ALLOW_ALL} & allowed
         ]
         guards.require_allowed(desired.name, lost)
+        gone = [change for change in changes if change.policy_action == "Delete"]
+        guards.require_policy(
+            desired.name, guards.denied_explicitly(self._aws.stack_policy(desired.name), gone), doing="deleted"
+        )
         return Plan(work=True, changes=tuple(sorted(changes, key=lambda change: change.logical_id)))
 
     def _delete(

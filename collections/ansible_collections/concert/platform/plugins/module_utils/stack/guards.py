@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
 
 from .errors import RefusedError
 from .model import Action, Change, Output, Replacement
@@ -37,6 +39,85 @@ def require_allowed(stack: str, changes: Sequence[Change]) -> None:
         f"{stack}: data at risk: {said}. Nothing was changed. Undo what causes it"
         f"{_causes(changes)}, or, if it is meant, list {names} in allow_replacement."
     )
+
+
+def denied(policy: Mapping[str, Any] | None, changes: Sequence[Change]) -> tuple[tuple[Change, str], ...]:
+    """The changes that a stack policy forbids, each with the action, such as `Update:Replace`.
+
+    As AWS reads one: without a policy everything is allowed, with one only what it allows, and a Deny always wins.
+    A replacement that is only possible counts as a modification: AWS judges it when it comes.
+    """
+    if not policy:
+        return ()
+    found = []
+    for change in changes:
+        action = _policy_action(change)
+        if action and (_effect(policy, change, action) != "Allow"):
+            found.append((change, action))
+    return tuple(found)
+
+
+def denied_explicitly(policy: Mapping[str, Any] | None, changes: Sequence[Change]) -> tuple[tuple[Change, str], ...]:
+    """Those of the changes that a statement of the policy denies by name, not only by allowing something else."""
+    return tuple(
+        (change, action)
+        for change, action in denied(policy, changes)
+        if _effect(policy or {}, change, action) == "Deny"
+    )
+
+
+def require_policy(stack: str, found: Sequence[tuple[Change, str]], *, doing: str) -> None:
+    """Refuses what the stack's policy forbids. `doing`: changed or deleted, for the sentence."""
+    if not found:
+        return
+    said = "; ".join(f"{change.logical_id} ({change.resource_type}): {action}" for change, action in found)
+    raise RefusedError(
+        f"{stack}: its stack policy forbids this: {said}. Nothing was {doing}. If it is meant, change stack_policy "
+        "(in the inventory: platform_stack_policy, or the layer's own) and deploy that, then run again."
+    )
+
+
+def _policy_action(change: Change) -> str | None:
+    if change.action is Action.REMOVE:
+        return "Update:Delete"
+    if change.action is not Action.MODIFY:
+        return None
+    return "Update:Replace" if change.replacement is Replacement.YES else "Update:Modify"
+
+
+def _effect(policy: Mapping[str, Any], change: Change, action: str) -> str | None:
+    """`Deny`, `Allow`, or None where no statement speaks of it."""
+    effects = {
+        statement.get("Effect")
+        for statement in _several(policy.get("Statement"))
+        if _speaks_of(statement, "Action", action)
+        and _speaks_of(statement, "Resource", f"LogicalResourceId/{change.logical_id}")
+        and _holds(statement.get("Condition") or {}, change.resource_type)
+    }
+    return "Deny" if "Deny" in effects else "Allow" if "Allow" in effects else None
+
+
+def _speaks_of(statement: Mapping[str, Any], key: str, value: str) -> bool:
+    if f"Not{key}" in statement:
+        return not _matches(statement[f"Not{key}"], value)
+    return _matches(statement.get(key), value)
+
+
+def _holds(condition: Mapping[str, Any], resource_type: str) -> bool:
+    return all(
+        _matches(wanted, resource_type, wild=operator.startswith("StringLike"))
+        for operator, tests in condition.items()
+        for key, wanted in tests.items()
+        if key == "ResourceType"
+    )
+
+
+def _matches(patterns: Any, value: str, *, wild: bool = True) -> bool:
+    return any(fnmatchcase(value, str(p)) if wild else value == p for p in _several(patterns))
+
+
+def _several(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def changed_exports(
