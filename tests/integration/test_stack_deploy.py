@@ -454,7 +454,7 @@ class TestRecovery:
         deployer.client("s3").head_object(Bucket=f"{name}-one", Key="a")
 
     def test_somebody_else_s_operation_is_waited_for(self, deployer: Deployer, name: str) -> None:
-        rule = {"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 1.0}
+        rule = {"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 4.0}
         with deployer.faults(rule):
             deployer.client("cloudformation").create_stack(StackName=name, TemplateBody=queues("Work"))
             done = deployer.present(name, queues("Work", retention=600))
