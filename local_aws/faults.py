@@ -7,7 +7,8 @@ operation). The file is a list of rules; the first rule that matches and is not 
     [{"type": "AWS::SQS::Queue", "operation": "create", "delay_seconds": 2.0},
      {"type": "AWS::SNS::Topic", "operation": "update", "logical_id": "Alerts", "error": "no", "times": 1},
      {"type": "*", "operation": "delete", "stack": "demo", "property": {"Name": "x"}, "error": "still in use"},
-     {"api": "DescribeStacks", "code": "Throttling", "error": "Rate exceeded", "times": 2}]
+     {"api": "DescribeStacks", "code": "Throttling", "error": "Rate exceeded", "times": 2},
+     {"request": "*", "delay_seconds": 0.1}]
 
 A rule on resources
     type           a resource type, or "*"
@@ -26,6 +27,10 @@ A rule on CloudFormation's API
     status         HTTP status (default 400)
     times          as above
 
+A rule on every request, whatever the service: the network's way there and back
+    request        "*"
+    delay_seconds  the answer begins that much later; the server goes on answering others
+
 What was used is counted per rule as it is written; the count starts anew once a rule has been absent from the file.
 A file that is no list of such rules fails the operation that reads it, with the reason: a misspelt rule that silently
 does nothing would make its test pass for nothing.
@@ -33,6 +38,7 @@ does nothing would make its test pass for nothing.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -42,11 +48,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ministack import app
 from ministack.services.cloudformation import handlers, helpers, provisioners, stacks
 
 from local_aws.context import Context
 
 RELIES_ON = (
+    "ministack.app:app",
     "ministack.services.cloudformation.handlers:_ACTION_HANDLERS",
     "ministack.services.cloudformation.helpers:_error",
     "ministack.services.cloudformation.provisioners:_delete_resource",
@@ -72,6 +80,7 @@ _RESOURCE_KEYS = {
     "times",
 }
 _API_KEYS = {"api", "code", "error", "status", "times"}
+_REQUEST_KEYS = {"request", "delay_seconds"}
 _OPERATIONS = ("create", "update", "delete")
 
 
@@ -107,10 +116,10 @@ class Faults:
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise ValueError(f"{self._path} must hold a list of rules")
         for rule in rules:
-            known = _API_KEYS if "api" in rule else _RESOURCE_KEYS
+            known = _API_KEYS if "api" in rule else _REQUEST_KEYS if "request" in rule else _RESOURCE_KEYS
             unknown = sorted(rule.keys() - known)
-            if unknown or not ("api" in rule or "type" in rule):
-                raise ValueError(f"{self._path}: rule {rule} has unknown keys {unknown}, or neither type nor api")
+            if unknown or not rule.keys() & {"api", "request", "type"}:
+                raise ValueError(f"{self._path}: rule {rule} has unknown keys {unknown}, or no type, api or request")
             if rule.get("operation", "create") not in _OPERATIONS:
                 raise ValueError(f"{self._path}: rule {rule} must name one of the operations {', '.join(_OPERATIONS)}")
         with self._lock:
@@ -126,6 +135,15 @@ class Faults:
             # The operation that follows reads the file again and fails with the reason.
             return False
         return any(rule.get("type") in (resource_type, "*") and rule.get("delay_seconds") for rule in rules)
+
+    def request_delay(self) -> float:
+        """Seconds that every request waits."""
+        try:
+            rules = self.rules()
+        except ValueError:
+            # As above.
+            return 0.0
+        return sum(float(rule.get("delay_seconds", 0)) for rule in rules if "request" in rule)
 
     def take(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The first rule that matches and is not used up, counted as used once more."""
@@ -177,6 +195,19 @@ def install(context: Context) -> None:
     faults = Faults(Path(os.environ.get(ENVIRONMENT_VARIABLE) or context.state_dir / FILE_NAME))
     _wrap_resources(faults)
     _wrap_actions(faults)
+    _delay_requests(faults)
+
+
+def _delay_requests(faults: Faults) -> None:
+    application = app.app
+
+    async def delayed(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        delay = faults.request_delay() if scope["type"] == "http" else 0.0
+        if delay:
+            await asyncio.sleep(delay)
+        await application(scope, receive, send)
+
+    app.app = delayed
 
 
 def _wrap_resources(faults: Faults) -> None:

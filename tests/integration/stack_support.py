@@ -35,7 +35,7 @@ class Deployer:
         connection = Connection(
             region=self.region, access_key="test", secret_key="test", endpoint_url=self.endpoint_url
         )
-        return Engine(AwsGateway(connection), WallClock(), self.lines.append, uuid.uuid4().hex[:12])
+        return Engine(AwsGateway(connection, look_ahead=True), WallClock(), self.lines.append, uuid.uuid4().hex[:12])
 
     def present(self, name: str, text: str, *, check: bool = False, **options: Any) -> Result:
         """The stack brought to `text`; a timeout of 60 s unless told otherwise."""

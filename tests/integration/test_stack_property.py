@@ -45,7 +45,7 @@ class World:
     def __init__(self, endpoint_url: str, region: str, client: Callable[..., Any]) -> None:
         self.cfn, self._s3 = client("cloudformation"), client("s3")
         connection = Connection(region=region, access_key="test", secret_key="test", endpoint_url=endpoint_url)
-        self._gateway = AwsGateway(connection)
+        self._gateway = AwsGateway(connection, look_ahead=True)
         self._names = (f"property-{uuid.uuid4().hex[:8]}-{number}" for number in itertools.count())
         self.bucket = next(self._names)
         self._s3.create_bucket(Bucket=self.bucket)

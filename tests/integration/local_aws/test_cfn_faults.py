@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.local_aws.cfn_stacks import Client, Stack, template
@@ -104,3 +105,16 @@ def test_a_misspelt_rule_is_no_silence(stack: Stack, faults: Faults) -> None:
     code, message = refused(stack.cloudformation.list_exports)
     assert code == "InvalidFaults"
     assert "opperation" in message
+
+
+def test_every_request_waits(client: Client, faults: Faults) -> None:
+    faults([{"request": "*", "delay_seconds": 0.3}])
+    began = time.monotonic()
+    client("sqs").list_queues()
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_rule_on_requests_has_no_other_keys(client: Client, faults: Faults) -> None:
+    faults([{"request": "*", "delay_seconds": 0, "error": "no"}])
+    with pytest.raises(ClientError, match="unknown keys"):
+        client("cloudformation").list_exports()

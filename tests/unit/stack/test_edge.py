@@ -362,3 +362,36 @@ def test_a_name_that_cannot_be_asked_for_is_told(gateway: AwsGateway) -> None:
         stubber.add_client_error("describe_stream_summary", "InternalFailure", "broken", http_status_code=400)
         with pytest.raises(RejectedError, match=r"looking for AWS::Kinesis::Stream taken.*broken"):
             gateway.is_taken("AWS::Kinesis::Stream", "taken")
+
+
+class Templates:
+    """A client that answers with a stack and a template, and counts how often the template was read."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        return {"Stacks": [{"StackName": "demo", "StackId": "arn:demo", "StackStatus": "CREATE_COMPLETE"}]}
+
+    def get_template(self, **_: str) -> dict[str, Any]:
+        self.reads += 1
+        return {"TemplateBody": f"read {self.reads}"}
+
+    def get_stack_policy(self, **_: str) -> dict[str, Any]:
+        return {}
+
+
+def test_a_template_read_beside_a_look_counts_once_and_only_if_nothing_came_between() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._cfn = client = Templates()
+    gateway.describe("demo")
+    assert (gateway.template_text("arn:demo"), client.reads) == ("read 1", 1)
+    assert gateway.template_text("arn:demo") == "read 2"
+
+    gateway.describe("demo")
+    assert gateway._ahead is not None
+    assert gateway._ahead[1].text() == "read 3"
+    gateway.stack_policy("demo")
+    assert gateway.template_text("arn:demo") == "read 4"

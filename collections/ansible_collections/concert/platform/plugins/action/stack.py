@@ -10,7 +10,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
+from ansible_collections.concert.platform.plugins.module_utils.connection import (
+    CONNECTION_ARGUMENT_SPEC,
+    Connection,
+    warm_up,
+)
 from ansible_collections.concert.platform.plugins.module_utils.stack import record, results
 from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock
 from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine
@@ -45,6 +49,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 display = Display()
+# Ansible imports this once, and forks a worker for every task: each finds the description read.
+warm_up("cloudformation")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -62,7 +68,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             desired = self._desired(options)
             with interruptible():
-                gateway = AwsGateway(Connection.from_options(options))
+                gateway = AwsGateway(Connection.from_options(options), look_ahead=True)
                 engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
                 carry_out = engine.present if options["state"] == "present" else engine.absent
                 told = results.of_result(

@@ -7,12 +7,15 @@ Whatever is not given is left to boto3: environment, profile, instance role.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import BotoCoreError, EndpointConnectionError
 
 #: Adaptive retries survive throttling.
 _CONFIG = Config(
@@ -47,8 +50,12 @@ class Connection:
         return tuple(f.name for f in fields(cls))
 
     def client(self, service: str) -> Any:
-        """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe."""
+        """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe.
+
+        What they read of botocore's own files is: it is the same for all, and most of a client's cost.
+        """
         session: Any = boto3.session.Session(
+            botocore_session=_core_session(),
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             aws_session_token=self.session_token,
@@ -58,6 +65,28 @@ class Connection:
         client = session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
         client.meta.events.register_first("needs-retry", _give_up_early)
         return client
+
+
+def warm_up(*services: str) -> None:
+    """Read the services' descriptions once, in the process whose forks are going to call them. Calls nobody."""
+    quiet = Connection(region="us-east-1", access_key="none", secret_key="none")  # noqa: S106 - signs nothing
+    for service in services:
+        # A setting that no client can be made with is reported by the task that needs one.
+        with suppress(BotoCoreError, ValueError):
+            quiet.client(service)
+
+
+def _core_session() -> Any:
+    session: Any = botocore.session.get_session()
+    session.register_component("data_loader", _loader())
+    return session
+
+
+@cache
+def _loader() -> Any:
+    """botocore's reader of its own files, which remembers what it read; those of AWS_DATA_PATH included."""
+    session: Any = botocore.session.get_session()
+    return session.get_component("data_loader")
 
 
 def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from botocore.exceptions import (
@@ -79,12 +80,38 @@ class WallClock:
         time.sleep(seconds)
 
 
-class AwsGateway:
-    """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3."""
+class _Ahead:
+    """A stack's template, read while the stack is being described."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, cfn: Any, name_or_id: str) -> None:
+        self._cfn, self._name = cfn, name_or_id
+        self._text: str | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        # Whoever needs the template asks again by itself, and is told why it is not there.
+        with suppress(BotoCoreError, ClientError):
+            body = self._cfn.get_template(StackName=self._name, TemplateStage="Original")["TemplateBody"]
+            self._text = body if isinstance(body, str) else json.dumps(body)
+
+    def text(self) -> str | None:
+        """The template; None where it could not be read."""
+        self._thread.join()
+        return self._text
+
+
+class AwsGateway:
+    """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3.
+
+    `look_ahead`: a stack's template is read while the stack is described; it counts only if nothing came between.
+    """
+
+    def __init__(self, connection: Connection, *, look_ahead: bool = False) -> None:
         self._connection = connection
         self._clients: dict[str, Any] = {}
+        self._look_ahead = look_ahead
+        self._ahead: tuple[str, _Ahead] | None = None
         with self._plain("starting"):
             self._cfn = self._client("cloudformation")
         # boto3 would turn a JSON template into a mapping; its text is what is compared.
@@ -97,6 +124,7 @@ class AwsGateway:
 
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none."""
+        ahead = _Ahead(self._cfn, name_or_id) if self._look_ahead else None
         try:
             with self._plain(f"describing {name_or_id}"):
                 found = self._cfn.describe_stacks(StackName=name_or_id)["Stacks"]
@@ -105,10 +133,17 @@ class AwsGateway:
                 return None
             raise
         stack = _stack(found[0]) if found else None
-        return None if stack is None or stack.status is StackStatus.DELETE_COMPLETE else stack
+        if stack is None or stack.status is StackStatus.DELETE_COMPLETE:
+            return None
+        self._ahead = (stack.stack_id, ahead) if ahead else None
+        return stack
 
     def template_text(self, name_or_id: str) -> str:
         """The template as it was sent."""
+        expected, ahead = self._ahead or ("", None)
+        self._ahead = None
+        if ahead is not None and expected == name_or_id and (body := ahead.text()) is not None:
+            return body
         with self._plain(f"reading the template of {name_or_id}"):
             body = self._cfn.get_template(StackName=name_or_id, TemplateStage="Original")["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
@@ -367,6 +402,8 @@ class AwsGateway:
     @contextmanager
     def _plain(self, doing: str) -> Iterator[None]:
         """boto3's errors as the engine's own, each in one line with its way out."""
+        # Whatever else is asked or done comes between a look and what was read beside it.
+        self._ahead = None
         try:
             yield
         except ClientError as error:
