@@ -65,6 +65,11 @@ test-integration: $(VENV)/.dev ## Against the embedded AWS and a real PostgreSQL
 test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, verify, destroy
 	@molecule test --all
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Longer tests of the stack engine: random pairs of states, playbooks killed at random moments
+	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
+	@python -m pytest tests/soak -q
+
 .PHONY: lock
 lock: ## Lock the requirements again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
