@@ -937,9 +937,20 @@ class TestAbsent:
         self, engine: Engine, aws: FakeGateway
     ) -> None:
         existing(aws, StackStatus.DELETE_IN_PROGRESS)
-        aws.begin("demo", DELETED, "earlier")
-        assert engine.absent(Desired("demo"), check=False).status == "absent"
+        skipped = Happening(1.0, "Data", "DELETE_SKIPPED", resource_type="AWS::S3::Bucket")
+        aws.begin("demo", [DELETED[0], skipped, DELETED[1]], "earlier")
+        result = engine.absent(Desired("demo"), check=False)
+        assert (result.changed, result.status) == (True, "absent")
+        assert [(found.resource_type, found.physical_id) for found in result.kept] == [("AWS::S3::Bucket", "demo-Data")]
         assert "delete_stack" not in aws.names()
+
+    def test_a_deletion_whose_history_is_gone_keeps_nothing_that_is_known(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        existing(aws, StackStatus.DELETE_IN_PROGRESS)
+        monkeypatch.setattr(engine, "_adopt", lambda *_: None)
+        aws.failures["events"] = [RejectedError("Stack with id demo does not exist")]
+        assert engine.absent(Desired("demo"), check=False).kept == ()
 
     @pytest.mark.parametrize(
         ("prepare", "words"),

@@ -649,11 +649,13 @@ class Engine:
         began = self._clock.now()
         deadline = began + desired.timeout
         stack = self._aws.describe(desired.name)
-        deleting = stack is not None and stack.status is StackStatus.DELETE_IN_PROGRESS
+        deleting = stack.stack_id if stack and stack.status is StackStatus.DELETE_IN_PROGRESS else None
         while stack is not None and stack.status.in_progress:
             stack = self._adopt(stack, desired, deadline)
         if stack is None:
-            return Result(changed=deleting, status="absent", seconds=round(self._clock.now() - began, 3))
+            left = self._left_behind(deleting) if deleting else ()
+            seconds = round(self._clock.now() - began, 3)
+            return Result(changed=deleting is not None, status="absent", kept=left, seconds=seconds)
         if stack.termination_protection:
             raise RefusedError(
                 f"{desired.name} has termination protection. Nothing was deleted. To delete it, switch the protection "
@@ -686,6 +688,18 @@ class Engine:
             events = self._delete(stack, desired, deadline, len(plan.changes), template, retain)
             result = replace(result, timeline=timeline(events))
         return replace(result, seconds=round(self._clock.now() - began, 3))
+
+    def _left_behind(self, stack_id: str) -> tuple[Change, ...]:
+        """What a deletion that an earlier run began has kept."""
+        try:
+            events = self._aws.events(stack_id)
+        except RejectedError:
+            # A deleted stack's history may be gone as soon as the stack is.
+            return ()
+        return tuple(
+            Change(Action.REMOVE, found.logical_id, found.resource_type, found.physical_id, policy_action="Retain")
+            for found in kept(events)
+        )
 
     def _removal(self, stack: Stack, template: Template | None, desired: Desired, retain: tuple[str, ...] = ()) -> Plan:
         """What a deletion removes; refused where it would lose data or other stacks build on it."""
