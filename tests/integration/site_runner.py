@@ -31,6 +31,16 @@ class Run:
         """The recap's number of changed tasks."""
         return sum(int(part.split("changed=")[1].split()[0]) for part in self.output.splitlines() if "changed=" in part)
 
+    def changed_tasks(self) -> list[str]:
+        """The names of the tasks that changed something, or in check mode would, in order."""
+        task, found = "", []
+        for line in self.output.splitlines():
+            if line.startswith("TASK ["):
+                task = line.removeprefix("TASK [").partition("]")[0]
+            elif line.startswith("changed: [") and task not in found:
+                found.append(task)
+        return found
+
 
 @dataclass
 class Site:
@@ -80,14 +90,19 @@ class Site:
         """Delays and failures of the embedded AWS from now on; see local_aws/faults.py."""
         (self.state_dir / "faults.json").write_text(json.dumps(rules))
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of the embedded AWS, as its root."""
+    @property
+    def endpoint_url(self) -> str:
+        """Where the embedded AWS answers."""
+        return str(launcher.status(State(self.state_dir))["endpoint_url"])
+
+    def client(self, service: str, account: str = "test", region: str = "us-east-1") -> Any:
+        """A boto3 client of the embedded AWS, as its root or that of another `account`."""
         session: Any = boto3.session.Session()
         return session.client(
             service,
-            endpoint_url=launcher.status(State(self.state_dir))["endpoint_url"],
-            region_name="us-east-1",
-            aws_access_key_id="test",
+            endpoint_url=self.endpoint_url,
+            region_name=region,
+            aws_access_key_id=account,
             aws_secret_access_key="test",
         )
 

@@ -1,0 +1,155 @@
+"""The production inventory, unchanged but for where AWS is: an account of its own, two regions, a release, a teardown.
+
+The tests build on each other, in order: a platform is deployed once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local_aws import launcher
+from local_aws.state import State
+from tests.integration.site_runner import ROOT, Run, Site
+
+ACCOUNT = "333333333333"
+HOME, AWAY = "prod", "away"
+#: The region with the longest of the common names, since bucket names have 63 characters.
+AWAY_REGION = "ap-southeast-2"
+LAYERS = ("networking", "storage", "compute", "chatbot", "monitoring", "tracing")
+
+
+class Production:
+    """The production inventory with a second region, and runs against it."""
+
+    def __init__(self, site: Site, inventory: Path) -> None:
+        self.site, self.inventory = site, inventory
+
+    def run(self, *arguments: str, playbook: str = "site.yml") -> Run:
+        endpoint = self.site.endpoint_url
+        where = {
+            "platform_aws_endpoint_url": endpoint,
+            "platform_aws_access_key": ACCOUNT,
+            "platform_aws_secret_key": "test",
+            "platform_api_url_format": endpoint + "/_aws/execute-api/{api_id}/{stage}",
+        }
+        return self.site.run("-e", json.dumps(where), *arguments, playbook=playbook, inventory=self.inventory)
+
+    def stacks(self, region: str) -> dict[str, str]:
+        client = self.site.client("cloudformation", ACCOUNT, region)
+        return {stack["StackName"]: stack["StackStatus"] for stack in client.describe_stacks()["Stacks"]}
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    state_dir = tmp_path_factory.mktemp("aws")
+    launcher.start(State(state_dir))
+    site = Site(state_dir)
+    inventory = tmp_path_factory.mktemp("inventories") / "prod"
+    shutil.copytree(ROOT / "inventories/prod", inventory)
+    hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
+    hosts["all"]["children"]["deployment_targets"]["hosts"][AWAY] = {"platform_region": AWAY_REGION}
+    (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    yield Production(site, inventory)
+    site.close()
+    launcher.stop(State(state_dir))
+
+
+@pytest.fixture(scope="module")
+def deployed(production: Production) -> Run:
+    """Both regions, deployed by one run."""
+    return production.run()
+
+
+def test_both_regions_are_deployed_and_verified(production: Production, deployed: Run) -> None:
+    assert deployed.code == 0, deployed.output
+    names = {f"concert-platform-{layer}-production": "CREATE_COMPLETE" for layer in LAYERS}
+    assert production.stacks("us-east-1") == production.stacks(AWAY_REGION) == names
+    # The warehouses are empty, and verification says so.
+    assert deployed.output.count("artists 0, venues 0, concerts 0") == 2
+    assert deployed.output.count("no venue qualifies") == 2
+    assert deployed.output.count("The Concert Data Platform is up: production") == 2
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_plan_of_a_release_is_what_the_release_does(production: Production, tmp_path: Path) -> None:
+    template = tmp_path / "05-monitoring-observability.yaml"
+    text = (ROOT / "files/cloudformation" / template.name).read_text()
+    template.write_text(text.replace("\nOutputs:\n", "\nOutputs:\n  More:\n    Value: !Ref Environment\n"))
+    migrations = tmp_path / "migrations"
+    shutil.copytree(ROOT / "files/redshift/migrations", migrations)
+    number = len(list(migrations.glob("0*.sql"))) + 1
+    (migrations / f"{number:04d}_more.sql").write_text("CREATE TABLE concert_dw.more (id VARCHAR(64));\n")
+    release = {
+        "storage_events_stream_shards": 3,
+        "warehouse_schema_directory": str(migrations),
+        "monitoring_template": str(template),
+        "alert_subscriptions_warning": [{"protocol": "email", "endpoint": "more@example.com"}],
+    }
+    arguments = ("-e", json.dumps(release), "--limit", AWAY, "--skip-tags", "verify")
+    plan = production.run(*arguments, "--check", "--diff")
+    assert plan.code == 0, plan.output
+    assert [task.partition(" : ")[0] for task in plan.changed_tasks()] == [
+        "storage",
+        "warehouse_schema",
+        "monitoring",
+        "alert_subscriptions",
+    ]
+    done = production.run(*arguments)
+    assert (done.code, done.changed_tasks()) == (0, plan.changed_tasks()), done.output
+    again = production.run(*arguments, "--tags", "storage,monitoring")
+    assert (again.code, again.changed_tasks()) == (0, []), again.output
+
+
+TEARDOWN = ("--limit", HOME, "-e", "teardown_confirm=production")
+
+
+@pytest.mark.usefixtures("deployed")
+def test_one_protected_stack_keeps_all_six(production: Production) -> None:
+    client = production.site.client("cloudformation", ACCOUNT)
+    for layer in LAYERS[1:]:
+        client.update_termination_protection(
+            StackName=f"concert-platform-{layer}-production", EnableTerminationProtection=False
+        )
+    refused = production.run(*TEARDOWN, playbook="playbooks/teardown.yml")
+    assert refused.code != 0
+    said = " ".join(refused.output.split())
+    assert "Nothing was deleted" in said
+    assert "termination protection: concert-platform-networking-production." in said
+    assert "set platform_termination_protection to false in" in said
+    assert len(production.stacks("us-east-1")) == len(LAYERS)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_teardown_names_what_it_keeps_and_the_next_deployment_refuses_to_overwrite_it(production: Production) -> None:
+    production.site.client("cloudformation", ACCOUNT).update_termination_protection(
+        StackName="concert-platform-networking-production", EnableTerminationProtection=False
+    )
+    # The fault ends the first teardown half way; the second goes on from there.
+    production.site.faults(
+        {"type": "AWS::DynamoDB::Table", "operation": "delete", "error": "never asked, since tables are kept"},
+        {"type": "AWS::ApiGateway::RestApi", "operation": "delete", "error": "still in use", "times": 1},
+    )
+    broken = production.run(*TEARDOWN, playbook="playbooks/teardown.yml")
+    assert broken.code != 0
+    assert "RestApi" in broken.output
+    assert "still in use" in broken.output
+    finished = production.run(*TEARDOWN, playbook="playbooks/teardown.yml")
+    assert finished.code == 0, finished.output
+    assert production.stacks("us-east-1") == {}
+    assert len(production.stacks(AWAY_REGION)) == len(LAYERS)
+    bucket, stream = f"concert-data-raw-production-{ACCOUNT}", "concert-events-stream-production"
+    assert f"AWS::S3::Bucket {bucket}" in finished.output
+    assert f"AWS::Kinesis::Stream {stream}" in finished.output
+
+    refused = production.run("--limit", HOME, "--tags", "storage")
+    assert refused.code != 0
+    assert "concert-platform-storage-production: cannot be created" in refused.output
+    assert f"RawDataBucket (AWS::S3::Bucket {bucket})" in refused.output
+    assert f"EventsStream (AWS::Kinesis::Stream {stream})" in refused.output
+    assert production.stacks("us-east-1") == {}
