@@ -30,7 +30,7 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.template im
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "settled", "absent"], "default": "present"},
     "template": {"type": "path"},
     "use_previous_template": {"type": "bool", "default": False},
     "template_bucket": {"type": "str"},
@@ -70,7 +70,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             with interruptible():
                 gateway = AwsGateway(Connection.from_options(options), look_ahead=True)
                 engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
-                carry_out = engine.present if options["state"] == "present" else engine.absent
+                carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[
+                    options["state"]
+                ]
                 told = results.of_result(
                     carry_out(desired, check=self._task.check_mode), engine.scrub, diff=bool(self._task.diff)
                 )

@@ -151,6 +151,22 @@ class Engine:
             seconds=round(self._clock.now() - began, 3),
         )
 
+    def settled(self, desired: Desired, *, check: bool) -> Result:
+        """What an earlier task began with `wait` false, brought to its end; its failure is raised, not tried again."""
+        stack = None if check else self._aws.describe(desired.name)
+        if stack is not None:
+            if desired.template is not None:
+                self._keep_secret(desired.template, desired)
+            if stack.status.in_progress:
+                progress = Progress(desired.label, 0, self._width)
+                deadline = self._clock.now() + desired.timeout
+                status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
+            else:
+                status, events = stack.status, of_operation(self._aws.events(stack.stack_id), None)
+            if not status.succeeded:
+                raise self._failure(desired.template, desired, status, events)
+        return self.present(desired, check=check)
+
     def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
         from .template import text_of
 
