@@ -23,7 +23,7 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.errors impo
     StackError,
     TemplateError,
 )
-from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import interruptible
+from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import farewell, interruptible, tell
 from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
 from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
@@ -73,9 +73,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[
                     options["state"]
                 ]
-                told = results.of_result(
-                    carry_out(desired, check=self._task.check_mode), engine.scrub, diff=bool(self._task.diff)
-                )
+                try:
+                    result_of_engine = carry_out(desired, check=self._task.check_mode)
+                except KeyboardInterrupt:
+                    tell(farewell(desired.name, at_work=engine.at_work))
+                    raise
+                told = results.of_result(result_of_engine, engine.scrub, diff=bool(self._task.diff))
         except StackError as error:
             scrub = engine.scrub if engine else Scrubber(())
             told = {**results.of_error(error, scrub), **self._kept_events(error, options, run_id, scrub)}
