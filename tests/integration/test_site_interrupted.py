@@ -51,6 +51,8 @@ def test_after_ctrl_c_the_next_run_finishes(site: Site) -> None:
     first = site.finish(process)
     assert first.code != 0
     assert "Traceback" not in first.output
+    assert f"{STACK}: interrupted while AWS is at work on it." in first.output
+    assert "run the same command again" in first.output
 
     second = site.run("--tags", "networking")
     assert second.code == 0, second.output

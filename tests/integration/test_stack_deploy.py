@@ -552,7 +552,7 @@ class TestInterruption:
             deployer.present(name, queues(*names), tags={"Layer": "networking"})
         assert deployer.lines
         assert all(len(line) <= 80 for line in deployer.lines)
-        assert deployer.lines[-1].startswith("networking 8/8 · done: ")
+        assert deployer.lines[-1].startswith("networking 8/8")
 
 
 class TestAbsent:

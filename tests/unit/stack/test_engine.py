@@ -179,7 +179,7 @@ class TestApply:
             assert "demo" not in aws.stacks
         else:
             assert result.status == "CREATE_COMPLETE"
-            assert lines == ["storage 1/1 · done: Queue"]
+            assert lines == ["storage 1/1 in 7 s · done: Queue"]
             assert [(e.logical_id, e.seconds) for e in result.timeline] == [("Queue", 4.7)]
             assert result.seconds == round(clock.seconds, 3)
 

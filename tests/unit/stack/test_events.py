@@ -165,16 +165,31 @@ class TestProgress:
         assert progress.take([event("demo", "CREATE_IN_PROGRESS"), *started], 0.0) == []
         assert progress.take([], 20.0) == []
         assert progress.take([event("Vpc", "CREATE_COMPLETE", at=1)], 41.4) == [
-            "networking 1/4 · Nat 41 s, Eip 41 s, … · done: Vpc"
+            "networking 1/4 · Nat 41 s, Eip 41 s, +1 · done: Vpc"
         ]
         assert progress.take([], 60.0) == []
 
-    def test_a_sign_of_life_once_a_minute(self) -> None:
+    def test_what_is_done_in_quick_succession_makes_one_line(self) -> None:
+        progress = Progress("storage", 4)
+        assert progress.take([event("A", "CREATE_COMPLETE")], 0.0) == ["storage 1/4 · done: A"]
+        assert progress.take([event("B", "CREATE_COMPLETE")], 0.5) == []
+        assert progress.take([event("C", "CREATE_COMPLETE")], 1.9) == []
+        assert progress.take([], 2.0) == ["storage 3/4 · done: B, C"]
+        assert progress.take([event("D", "CREATE_COMPLETE"), event("demo", "CREATE_COMPLETE")], 2.1) == [
+            "storage 4/4 in 2 s · done: D"
+        ]
+
+    def test_a_failure_does_not_wait(self) -> None:
+        progress = Progress("storage", 4)
+        progress.take([event("A", "CREATE_COMPLETE")], 0.0)
+        assert progress.take([event("B", "CREATE_FAILED", reason="no")], 0.1) == ["storage 1/4 · failed: B"]
+
+    def test_a_sign_of_life_every_half_minute(self) -> None:
         progress = Progress("storage", 1)
         progress.take([event("Workgroup", "CREATE_IN_PROGRESS")], 0.0)
-        assert [progress.take([], float(now)) for now in range(1, 60)] == [[]] * 59
-        assert progress.take([], 60.0) == ["storage 0/1 · Workgroup 60 s"]
-        assert progress.take([], 61.0) == []
+        assert [progress.take([], float(now)) for now in range(1, 30)] == [[]] * 29
+        assert progress.take([], 30.0) == ["storage 0/1 · Workgroup 30 s"]
+        assert progress.take([], 31.0) == []
 
     def test_failure_and_the_way_back(self) -> None:
         progress = Progress("compute", 3)
@@ -202,4 +217,5 @@ class TestProgress:
         events = [event(f"AQuiteLongLogicalId{n}", "CREATE_COMPLETE", at=n) for n in range(9)]
         (line,) = progress.take(events, 0.0)
         assert len(line) <= width
-        assert line.endswith("…")
+        # Whole names, and how many more; none where the count fills the line.
+        assert line.split(", ")[-1].startswith("+") or "done" not in line or line.endswith("…")

@@ -23,14 +23,14 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.errors impo
     StackError,
     TemplateError,
 )
-from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import interruptible
+from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import farewell, interruptible, tell
 from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
 from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "settled", "absent"], "default": "present"},
     "template": {"type": "path"},
     "use_previous_template": {"type": "bool", "default": False},
     "template_bucket": {"type": "str"},
@@ -70,10 +70,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             with interruptible():
                 gateway = AwsGateway(Connection.from_options(options), look_ahead=True)
                 engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
-                carry_out = engine.present if options["state"] == "present" else engine.absent
-                told = results.of_result(
-                    carry_out(desired, check=self._task.check_mode), engine.scrub, diff=bool(self._task.diff)
-                )
+                carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[
+                    options["state"]
+                ]
+                try:
+                    result_of_engine = carry_out(desired, check=self._task.check_mode)
+                except KeyboardInterrupt:
+                    tell(farewell(desired.name, at_work=engine.at_work))
+                    raise
+                told = results.of_result(result_of_engine, engine.scrub, diff=bool(self._task.diff))
         except StackError as error:
             scrub = engine.scrub if engine else Scrubber(())
             told = {**results.of_error(error, scrub), **self._kept_events(error, options, run_id, scrub)}

@@ -30,10 +30,12 @@ options:
   state:
     description:
       - V(present) creates or updates the stack.
+      - V(settled) waits for what an earlier task began with O(wait=false), and fails if that failed, without another
+        attempt. Then it does what V(present) does, so that the settings beside the template hold too.
       - V(absent) deletes it and waits. Refused with termination protection on, while other stacks import from it, or
         where data would be lost that its template does not retain, unless O(allow_replacement) lists it.
     type: str
-    choices: [present, absent]
+    choices: [present, settled, absent]
     default: present
   template:
     description:
@@ -107,7 +109,7 @@ options:
     type: float
     default: 3600
   wait:
-    description: V(false) returns once AWS has begun; the next task on the same stack waits for it.
+    description: V(false) returns once AWS has begun; a task with O(state=settled) waits for it.
     type: bool
     default: true
 """

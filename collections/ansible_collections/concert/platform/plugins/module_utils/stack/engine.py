@@ -127,6 +127,8 @@ class Engine:
         self._aws, self._clock, self._report, self._run_id, self._width = gateway, clock, report, run_id, width
         self._operations = 0
         self.scrub = Scrubber(())
+        #: AWS has begun an operation, and its end was not seen yet.
+        self.at_work = False
 
     # present
 
@@ -150,6 +152,22 @@ class Engine:
             notes=(*recovered, *result.notes),
             seconds=round(self._clock.now() - began, 3),
         )
+
+    def settled(self, desired: Desired, *, check: bool) -> Result:
+        """What an earlier task began with `wait` false, brought to its end; its failure is raised, not tried again."""
+        stack = None if check else self._aws.describe(desired.name)
+        if stack is not None:
+            if desired.template is not None:
+                self._keep_secret(desired.template, desired)
+            if stack.status.in_progress:
+                progress = Progress(desired.label, 0, self._width)
+                deadline = self._clock.now() + desired.timeout
+                status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
+            else:
+                status, events = stack.status, of_operation(self._aws.events(stack.stack_id), None)
+            if not status.succeeded:
+                raise self._failure(desired.template, desired, status, events)
+        return self.present(desired, check=check)
 
     def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
         from .template import text_of
@@ -536,6 +554,8 @@ class Engine:
     def _applied(self, situation: _Situation, plan: Plan, stack_id: str, token: str, deadline: float) -> Result:
         desired = situation.desired
         if not desired.wait:
+            begun = sum(1 for change in plan.changes if change.action is not Action.DYNAMIC)
+            self._report(f"{desired.label} 0/{begun} · begun; AWS works on it while the run goes on")
             stack = self._aws.describe(stack_id)
             return self._result(situation, plan, stack, changed=True)
         total = sum(1 for change in plan.changes if change.action is not Action.DYNAMIC)
@@ -587,6 +607,7 @@ class Engine:
         self, stack_id: str, token: str | None, progress: Progress, deadline: float, desired: Desired
     ) -> tuple[StackStatus, tuple[Event, ...]]:
         """Wait for the operation to end, showing what happens; its final status and events."""
+        self.at_work = True
         known: dict[str, Event] = {}
         shown: set[str] = set()
         pace, began = Pace(self._clock), self._clock.now()
@@ -618,6 +639,7 @@ class Engine:
                 self._report(line)
             status = settled_status(operation)
             if status is not None:
+                self.at_work = False
                 return status, operation
             if not operation and now - began >= _TOKEN_SECONDS:
                 # No event tells of it by our token: the stack itself says whether anything goes on.

@@ -99,36 +99,45 @@ def settled_status(events: Iterable[Event]) -> StackStatus | None:
 
 @dataclass
 class Progress:
-    """What a person sees while waiting: a line when something was done, and one a minute when nothing is.
+    """What a person sees while waiting: a line when something was done, and one every 30 s while nothing is.
 
+    Lines stand for themselves, so they read the same in a CI log and with several stacks at once. What is done within
+    `interval` of the last line waits for the next one; a failure and the end do not.
     `total`: how many resources the operation touches, 0 if unknown. Times are seconds of one clock.
     """
 
     label: str
     total: int
     width: int = 80
-    heartbeat: float = 60.0
+    heartbeat: float = 30.0
+    interval: float = 2.0
     _running: dict[str, float] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _fresh: list[str] = field(default_factory=list)
     _failed: list[str] = field(default_factory=list)
     _said: float | None = None
+    _began: float | None = None
+    _quiet_since: float | None = None
     _rolling_back: bool = False
 
     def take(self, events: Iterable[Event], now: float) -> list[str]:
         """The lines to show after `events` (new ones, oldest first) at time `now`; none when nothing happened."""
         lines = []
+        ended = False
         for event in events:
             if event.about_stack:
+                ended = event.status.endswith(("_COMPLETE", "_FAILED"))
                 if "ROLLBACK_IN_PROGRESS" in event.status and not self._rolling_back:
                     lines += self._turn_back(now)
                 continue
             self._note(event, now)
-        if self._said is None:
-            self._said = now
-        if self._fresh or self._failed or (self._running and now - self._said >= self.heartbeat):
+        if self._began is None:
+            self._began = self._quiet_since = now
+        due = self._said is None or ended or now - self._said >= self.interval
+        alive = self._running and self._quiet_since is not None and now - self._quiet_since >= self.heartbeat
+        if self._failed or (self._fresh and due) or alive:
             lines.append(self.line(now))
-            self._fresh, self._failed, self._said = [], [], now
+            self._fresh, self._failed, self._said, self._quiet_since = [], [], now, now
         return lines
 
     def line(self, now: float) -> str:
@@ -140,17 +149,29 @@ class Progress:
         waiting = sorted(self._running.items(), key=lambda item: item[1])
         if waiting:
             shown = [f"{name} {int(now - since)} s" if now - since >= 1 else name for name, since in waiting[:2]]
-            parts.append(", ".join([*shown, "…"] if len(waiting) > 2 else shown))
+            more = [f"+{len(waiting) - 2}"] if len(waiting) > 2 else []
+            parts.append(", ".join([*shown, *more]))
         if self._failed:
             parts.append(f"failed: {', '.join(self._failed)}")
+        if self._began is not None and now - self._began >= 1 and total == len(self._done) > 0:
+            parts[0] += f" in {now - self._began:.0f} s"
         if self._fresh:
-            parts.append(f"done: {', '.join(self._fresh)}")
-        return self._fit(" · ".join(parts))
+            parts.append(self._names("done: ", self._fresh, self.width - len(" · ".join(parts)) - 3))
+        return self._fit(" · ".join(part for part in parts if part))
+
+    def _names(self, title: str, names: list[str], room: int) -> str:
+        """As many whole names as there is room for, and how many more; nothing where there is no room at all."""
+        for count in range(len(names), 0, -1):
+            left = len(names) - count
+            text = title + ", ".join([*names[:count], *([f"+{left}"] if left else [])])
+            if len(text) <= room:
+                return text
+        return ""
 
     def _turn_back(self, now: float) -> list[str]:
         """What was reached, then a count of its own for the way back."""
         reached = [self.line(now)] if self._fresh or self._failed else []
-        self._rolling_back, self._said, self.total = True, now, 0
+        self._rolling_back, self._said, self._quiet_since, self.total = True, None, now, 0
         self._running, self._done, self._fresh, self._failed = {}, set(), [], []
         self.label = f"{self.label} rolling back"
         return [*reached, self._fit(self.label)]
