@@ -411,7 +411,7 @@ def test_errors_are_in_redshifts_words(warehouse: Warehouse) -> None:
 
 def test_many_statements_run_at_once_and_the_server_answers_meanwhile(client: Client, warehouse: Warehouse) -> None:
     warehouse.run("CREATE TABLE dw.concurrent (n integer)")
-    sleeping = warehouse.submit("SELECT pg_sleep(5)")
+    sleeping = warehouse.submit("SELECT pg_sleep(120)")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: warehouse.run(f"INSERT INTO dw.concurrent VALUES ({n})"), range(24)))
     assert warehouse.rows("SELECT count(*), sum(n) FROM dw.concurrent") == [[24, sum(range(24))]]
