@@ -24,6 +24,7 @@ MODULES = (
     "lambda_functions",
     "api_stages",
     "iam_roles",
+    "bedrock_agents",
     "stack_tags",
     "replacement",
     "conditions",
@@ -35,6 +36,7 @@ MODULES = (
     "stack_states",
     "change_sets",
     "stack_settings",
+    "codedeploy",
     "request_tokens",
     "resource_names",
 )

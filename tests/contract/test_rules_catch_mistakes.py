@@ -21,7 +21,7 @@ COMPUTE = "03-compute-application"
 CHATBOT = "04-chatbot-infrastructure"
 MONITORING = "05-monitoring-observability"
 TRACING = "06-tracing-logging"
-HOME, _, PRODUCTION, ABROAD = SETTINGS
+HOME, STAGING, PRODUCTION, ABROAD = SETTINGS
 
 Change = Callable[[Body], Any]
 
@@ -1068,6 +1068,99 @@ APPLICATION = {
         drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
         "has the boundary None",
         PRODUCTION,
+    ),
+    "alias-moved-by-another-functions-group": own(
+        "alias_updates_name_their_deployment_group",
+        COMPUTE,
+        lambda body: body["Resources"]["ChatbotAlias"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].update(
+            DeploymentGroupName={"Ref": "HealthCheckDeploymentGroup"}
+        ),
+        "the group of another function",
+    ),
+    "guard-on-another-function": Mistake(
+        "deployments_are_guarded_where_they_are_gradual",
+        COMPUTE,
+        put("ChatbotDeploymentGroup", "AlarmConfiguration.Fn::If.1.Alarms.0.Name", {"Ref": "HealthCheckGuardAlarm"}),
+        "does not watch concert-api-chatbot-production:live",
+        PRODUCTION,
+    ),
+    "gradual-without-a-guard": Mistake(
+        "deployments_are_guarded_where_they_are_gradual",
+        TRACING,
+        drop("ErrorProcessorDeploymentGroup", "AlarmConfiguration"),
+        "has the alarms none",
+        PRODUCTION,
+    ),
+    "deployment-that-never-rolls-back": own(
+        "deployments_are_guarded_where_they_are_gradual",
+        CHATBOT,
+        put("ChatbotAnalyticsDeploymentGroup", "AutoRollbackConfiguration.Events", ["DEPLOYMENT_FAILURE"]),
+        "does not roll back by itself on DEPLOYMENT_STOP_ON_ALARM",
+    ),
+    "deployment-role-that-cannot-shift": own(
+        "deployments_are_guarded_where_they_are_gradual",
+        COMPUTE,
+        edit_statement("CodeDeployRole", "ShiftAliases", "Action", ["lambda:GetAlias"]),
+        "has a role that may not",
+    ),
+    "scaling-of-an-alias-that-is-none": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        put("ChatbotScalingTarget", "ResourceId", {"Fn::Sub": "function:${ChatbotFunction}:prod"}),
+        "which is no alias",
+        PRODUCTION,
+    ),
+    "scaling-before-the-alias": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        drop_attribute("ChatbotScalingTarget", "DependsOn"),
+        "must depend on ChatbotAlias",
+        PRODUCTION,
+    ),
+    "scaling-that-nothing-drives": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        put("ChatbotScalingPolicy", "ScalingTargetId", {"Ref": "RecommendationsScalingTarget"}),
+        "has no policy",
+        PRODUCTION,
+    ),
+    "firewall-on-another-stage": Mistake(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        put(
+            "WebAclAssociation",
+            "ResourceArn",
+            {"Fn::Sub": "arn:aws:apigateway:us-east-1::/restapis/${RestApi}/stages/x"},
+        ),
+        "which is no stage of the API",
+        PRODUCTION,
+    ),
+    "firewall-that-logs-keys": Mistake(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        drop("WafLogging", "RedactedFields"),
+        "writes callers' keys",
+        PRODUCTION,
+    ),
+    "firewall-where-none-is-wanted": own(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        drop_attribute("WebAcl", "Condition"),
+        "has 1 web ACLs, 0 associations",
+    ),
+    "agent-of-another-alias": Mistake(
+        "optional_parts_follow_the_inventory",
+        COMPUTE,
+        put("ChatbotFunction", "Environment.Variables.BEDROCK_AGENT_ALIAS_ID", "TSTALIASID"),
+        "not the one that the stack makes",
+        PRODUCTION,
+    ),
+    "endpoint-without-the-right-to-it": Mistake(
+        "optional_parts_follow_the_inventory",
+        COMPUTE,
+        lambda body: properties(body, "TicketPredictionRole")["Policies"][0]["PolicyDocument"]["Statement"].pop(),
+        "may sagemaker:InvokeEndpoint on []",
+        STAGING,
     ),
     "exception-without-a-reason": own(
         "exceptions_from_scanners_say_why",

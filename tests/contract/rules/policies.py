@@ -38,9 +38,11 @@ UNSCOPABLE_ACTIONS: Final = frozenset(
 ROLE_PURPOSES: Final = frozenset(
     {
         "api-gateway-logs",
+        "bedrock-agent",
         "chatbot",
         "chatbot-analytics",
         "chatbot-maintenance",
+        "code-deploy",
         "error-processor",
         "flow-logs",
         "glue",
@@ -262,7 +264,12 @@ def conditions_use_no_unsupported_source(platform: Platform) -> Breaches:
 @rule
 def services_are_trusted_for_this_account_only(platform: Platform) -> Breaches:
     """Role trusts name services; those known to send their source are bound to the account."""
-    binds = {"vpc-flow-logs.amazonaws.com", "sagemaker.amazonaws.com"}
+    binds = {
+        "bedrock.amazonaws.com",
+        "codedeploy.amazonaws.com",
+        "sagemaker.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
     for statement in statements(platform, "trust"):
         if not statement.services:
             yield statement, "trusts something other than a service"
