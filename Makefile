@@ -38,6 +38,10 @@ local-env: $(VENV)/.runtime ## Print shell exports that point any AWS client at 
 local-down: $(VENV)/.runtime ## Stop the embedded AWS; no process and no data are left
 	@python -m local_aws stop
 
+.PHONY: sample-data
+sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concerts and 50,000 sales to build/sample_data
+	@python -m tools.sample_data --into build/sample_data
+
 .PHONY: templates
 templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
 	@python -m tools.assemble_templates
