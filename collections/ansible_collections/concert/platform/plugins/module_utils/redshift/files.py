@@ -1,7 +1,7 @@
 """Migration files: what a directory holds, read into plain data and checked before anything runs.
 
-A file is `NNNN_name.sql`, applied once, or `R__name.sql`, applied again whenever its text changes. Three kinds of comment
-speak to the runner:
+A file is `NNNN_name.sql`, applied once, or `R__name.sql`, applied again whenever its text changes. Three kinds of
+comment speak to the runner:
 
     -- concert: no-transaction        before the first statement: the file's statements run one by one
     -- concert: breaking              before the first statement: no rollback goes back over this file
