@@ -532,6 +532,8 @@ def _send_segments(
     """Record what Lambda records itself of a sampled invocation: the service's segment and the function's."""
     if not trace.inner.sampled or (config.get("TracingConfig") or {}).get("Mode") != "Active":
         return
+    if not authorization.role_allows(config.get("Role", ""), "xray:PutTraceSegments", "*", config["FunctionName"]):
+        return
     common = {
         "trace_id": trace.inner.root,
         "name": config["FunctionName"],
