@@ -97,10 +97,28 @@ class Setting:
         return f"{self.environment} in {self.region}"
 
 
+# Each has its own parameter in 01-networking.
+ENDPOINT_SERVICES: Final = (
+    "BedrockAgent", "Glue", "Kinesis", "Kms", "Logs", "Monitoring", "RedshiftData", "SageMaker", "SecretsManager",
+    "Sns", "Sqs", "Ssm", "Sts", "XRay",
+)  # fmt: skip
 SETTINGS: Final = (
     Setting("development"),
     Setting("staging"),
-    Setting("production", parameters={"ManageApiGatewayAccount": "true", "FunctionReservedConcurrency": "5"}),
+    # With every option on.
+    Setting(
+        "production",
+        parameters={
+            "ManageApiGatewayAccount": "true",
+            "FunctionReservedConcurrency": "5",
+            "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+            "NatGateways": "per-zone",
+            "StreamMode": "ON_DEMAND",
+            "RedshiftPricePerformanceLevel": "50",
+            "ManageGlueCatalogEncryption": "true",
+            **dict.fromkeys((f"{service}EndpointEnabled" for service in ENDPOINT_SERVICES), "true"),
+        },
+    ),
     # A region of the longest kind, with the longest environment name: the names that come closest to AWS's limits.
     Setting("development", region="ap-southeast-2"),
 )
