@@ -509,9 +509,9 @@ def endpoint(**properties: Any) -> tuple[str, dict[str, Any]]:
     return "AWS::EC2::VPCEndpoint", {**given, **properties}
 
 
-RULE = {"Source": {"Owner": "AWS", "SourceIdentifier": "KINESIS_STREAM_ENCRYPTED"}}
-BUDGET = {"BudgetName": "refused", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
-NOTIFICATION = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}
+RULE: dict[str, Any] = {"Source": {"Owner": "AWS", "SourceIdentifier": "KINESIS_STREAM_ENCRYPTED"}}
+BUDGET: dict[str, Any] = {"BudgetName": "refused", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
+NOTIFICATION: dict[str, Any] = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}
 
 
 @pytest.mark.parametrize(
