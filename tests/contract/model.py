@@ -105,13 +105,13 @@ ENDPOINT_SERVICES: Final = (
 SETTINGS: Final = (
     Setting("development"),
     Setting("staging"),
-    # With every option on.
+    # Everything that an inventory can switch on, switched on.
     Setting(
         "production",
         parameters={
             "ManageApiGatewayAccount": "true",
             "FunctionReservedConcurrency": "5",
-            "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+            "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/concert-boundary",
             "NatGateways": "per-zone",
             "StreamMode": "ON_DEMAND",
             "RedshiftPricePerformanceLevel": "50",

@@ -556,11 +556,11 @@ OTHERS = {
         edit_statement("DataKey", "ServicesTakeGrants", "Condition", None, "KeyPolicy"),
         "lets anybody be granted the key",
     ),
-    "role-without-its-boundary": own(
-        "roles_take_the_permissions_boundary",
+    "storage-role-without-the-boundary": own(
+        "roles_are_bounded_where_the_inventory_says",
         STORAGE,
         drop("GlueRole", "PermissionsBoundary"),
-        "is bounded by nothing",
+        "has the boundary None",
         PRODUCTION,
     ),
     "endpoint-for-every-call": own(
@@ -1160,7 +1160,25 @@ OTHERS = {
     ),
 }
 
-MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS}
+APPLICATION = {
+    "role-without-the-boundary": Mistake(
+        "roles_are_bounded_where_the_inventory_says",
+        CHATBOT,
+        drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
+        "has the boundary None",
+        PRODUCTION,
+    ),
+    "exception-without-a-reason": own(
+        "exceptions_from_scanners_say_why",
+        COMPUTE,
+        lambda body: body["Resources"]["ChatbotFunction"]["Metadata"]["checkov"]["skip"][0].update(
+            comment="not needed"
+        ),
+        "passes over CKV_AWS_173 without a reason",
+    ),
+}
+
+MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS, **APPLICATION}
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -353,15 +353,6 @@ def _at(value: Any, path: str) -> Any:
 
 
 @rule
-def roles_take_the_permissions_boundary(platform: Platform) -> Breaches:
-    """Each role is bounded by the policy that the inventory names, and by none where it names none."""
-    for role in platform.resources("AWS::IAM::Role"):
-        given = platform.parameters[role.template].get("PermissionsBoundaryArn")
-        if given is not None and role.properties.get("PermissionsBoundary", "") != given:
-            yield role, f"is bounded by {role.properties.get('PermissionsBoundary', 'nothing')}, not by '{given}'"
-
-
-@rule
 def endpoints_admit_this_account_and_listed_calls(platform: Platform) -> Breaches:
     """An endpoint's policy is a filter: no action by wildcard, and nobody else's credentials."""
     for statement in statements(platform, "endpoint"):
@@ -519,6 +510,15 @@ def roles_are_those_that_are_listed(platform: Platform) -> Breaches:
         purpose = purpose.removesuffix(f"-{setting.environment}{setting.name_suffix}")
         if purpose not in ROLE_PURPOSES:
             yield role, f"is called {role.name}; '{purpose}' is not among the purposes"
+
+
+@rule
+def roles_are_bounded_where_the_inventory_says(platform: Platform) -> Breaches:
+    """A boundary given by the inventory reaches every role; without one, no role has any."""
+    wanted = platform.setting.parameters.get("PermissionsBoundaryArn")
+    for role in platform.resources("AWS::IAM::Role"):
+        if role.properties.get("PermissionsBoundary") != wanted:
+            yield role, f"has the boundary {role.properties.get('PermissionsBoundary')}, not {wanted}"
 
 
 @rule
