@@ -122,7 +122,7 @@ def private_subnets_have_a_way_out(platform: Platform) -> Breaches:
         for r in platform.resources("AWS::EC2::Route")
         if "NatGatewayId" in r.properties
     }
-    wanted = 3 if platform.parameters["01-networking"].get("NatGateways") == "per-zone" else 1
+    wanted = 3 if platform.parameters["01-networking"].get("NatGateways") == "per_zone" else 1
     if len(gateways) != wanted:
         yield "01-networking", f"has {len(gateways)} NAT gateways where {wanted} are asked for"
     for table, zone in tables.items():
