@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -60,12 +61,17 @@ _BAD_CREDENTIALS = frozenset(
 #: How a resource's existence is asked: service, call, the argument that takes its name.
 _LOOKS = {
     "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
+    "AWS::KMS::Alias": ("kms", "describe_key", "KeyId"),
     "AWS::Kinesis::Stream": ("kinesis", "describe_stream_summary", "StreamName"),
+    "AWS::Logs::LogGroup": ("logs", "describe_log_groups", "logGroupNamePrefix"),
     "AWS::RedshiftServerless::Namespace": ("redshift-serverless", "get_namespace", "namespaceName"),
     "AWS::S3::Bucket": ("s3", "head_bucket", "Bucket"),
+    "AWS::S3::BucketPolicy": ("s3", "get_bucket_policy", "Bucket"),
     "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),
 }
-_ABSENT = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
+_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchBucketPolicy", "NotFoundException", "ResourceNotFoundException"})
+#: How many resources are looked for at once.
+_LOOKING = 10
 
 
 class WallClock:
@@ -199,21 +205,37 @@ class AwsGateway:
         partition = caller["Arn"].split(":")[1]
         return f"arn:{partition}:cloudformation:{self.region}:{caller['Account']}:stack/{name}/"
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        """Something of that type and name exists; a bucket of another account's counts."""
+    def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+        """What exists under each type and name, by the identifier that an import takes; asked all at once."""
+        # Clients are shared by threads, but not made by them.
+        for resource_type, _ in names:
+            self._client(_LOOKS[resource_type][0])
+        if not names:
+            return []
+        with ThreadPoolExecutor(min(_LOOKING, len(names))) as pool:
+            return list(pool.map(lambda wanted: self._holder(*wanted), names))
+
+    def _holder(self, resource_type: str, name: str) -> str | None:
         service, operation, argument = _LOOKS[resource_type]
         try:
             with self._plain(f"looking for {resource_type} {name}"):
-                getattr(self._client(service), operation)(**{argument: name})
+                answer = getattr(self._client(service), operation)(**{argument: name})
         except RejectedError as error:
             if error.code in _ABSENT:
-                return False
+                return None
             if resource_type == "AWS::S3::Bucket" and error.code in ("301", "403"):
-                return True
+                return name  # another account's
             if error.code.startswith("AccessDenied"):
-                return False
+                return None
             raise
-        return True
+        if resource_type == "AWS::KMS::Alias":
+            return str(answer["KeyMetadata"]["KeyId"])
+        if resource_type == "AWS::SecretsManager::Secret":
+            return str(answer["ARN"])
+        if resource_type == "AWS::Logs::LogGroup":
+            # The answer is a page of names that begin like this one; the shortest, which this one is, comes first.
+            return name if any(group["logGroupName"] == name for group in answer["logGroups"]) else None
+        return name
 
     # change sets
 
@@ -222,7 +244,7 @@ class AwsGateway:
         arguments: dict[str, Any] = {
             "StackName": request.stack,
             "ChangeSetName": request.name,
-            "ChangeSetType": "CREATE" if request.create else "UPDATE",
+            "ChangeSetType": "IMPORT" if request.imports else "CREATE" if request.create else "UPDATE",
             "Parameters": [
                 {"ParameterKey": name, "UsePreviousValue": True}
                 if value is None
@@ -238,6 +260,8 @@ class AwsGateway:
             arguments["TemplateURL"] = request.template.url
         else:
             arguments["UsePreviousTemplate"] = True
+        if request.imports:
+            arguments["ResourcesToImport"] = [dict(member) for member in request.imports]
         if request.tags is not None:
             arguments["Tags"] = [{"Key": key, "Value": value} for key, value in request.tags.items()]
         if request.role_arn is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from .errors import RefusedError
 from .model import Action, Change, Output, Replacement
 from .resolve import Resolver, has_symbol
-from .template import STATEFUL_TYPES, TOPIC_TYPE
+from .template import STATEFUL_TYPES, TOPIC_TYPE, Template
 
 
 def endangered(changes: Sequence[Change], allowed: Collection[str]) -> tuple[Change, ...]:
@@ -151,22 +151,22 @@ def changed_exports(
             if value != output.value:
                 found.append(output.export)
             continue
-        uses = _resources_in(spec.get("Value"), new)
+        uses = resources_in(spec.get("Value"), new.template)
         before = old.template.outputs.get(output.key) if old else None
         if uses & replaced or (
-            before is not None and old is not None and uses != _resources_in(before.get("Value"), old)
+            before is not None and old is not None and uses != resources_in(before.get("Value"), old.template)
         ):
             found.append(output.export)
     return tuple(found)
 
 
-def _resources_in(node: object, resolver: Resolver) -> frozenset[str]:
+def resources_in(node: object, template: Template) -> frozenset[str]:
     """The logical ids of the resources that an expression names."""
     if isinstance(node, Mapping):
         if len(node) == 1:
             ((name, argument),) = node.items()
             if name == "Ref":
-                return frozenset({str(argument)} & resolver.template.resources.keys())
+                return frozenset({str(argument)} & template.resources.keys())
             if name == "Fn::GetAtt":
                 first = argument[0] if isinstance(argument, list) else str(argument).split(".", 1)[0]
                 return frozenset({str(first)})
@@ -174,14 +174,14 @@ def _resources_in(node: object, resolver: Resolver) -> frozenset[str]:
                 text = argument if isinstance(argument, str) else argument[0]
                 named = {
                     logical_id
-                    for logical_id in resolver.template.resources
+                    for logical_id in template.resources
                     if f"${{{logical_id}}}" in text or f"${{{logical_id}." in text
                 }
-                rest = frozenset() if isinstance(argument, str) else _resources_in(argument[1], resolver)
+                rest = frozenset() if isinstance(argument, str) else resources_in(argument[1], template)
                 return frozenset(named) | rest
-        return frozenset().union(*(_resources_in(item, resolver) for item in node.values()))
+        return frozenset().union(*(resources_in(item, template) for item in node.values()))
     if isinstance(node, list):
-        return frozenset().union(*(_resources_in(item, resolver) for item in node))
+        return frozenset().union(*(resources_in(item, template) for item in node))
     return frozenset()
 
 

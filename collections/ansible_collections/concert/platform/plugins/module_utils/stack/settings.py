@@ -22,6 +22,7 @@ class Desired:
     stack_policy: Mapping[str, Any] | None = None
     allow_replacement: frozenset[str] = frozenset()
     skip_resources: frozenset[str] = frozenset()
+    import_existing: bool = False
     notification_arns: tuple[str, ...] | None = None
     role_arn: str | None = None
     template_bucket: str | None = None
