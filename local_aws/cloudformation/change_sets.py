@@ -30,6 +30,10 @@ RELIES_ON = (
 )
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_RETYPED = (
+    "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+    "[{names}]"
+)
 
 
 def install() -> None:
@@ -134,6 +138,10 @@ def _complete(change_set: dict[str, Any]) -> None:
             tags_given=change_set["_tags_given"],
             is_new=kind == "CREATE",
         )
+    if found.retyped:
+        _set_status(change_set, "FAILED", _RETYPED.format(names=", ".join(found.retyped)))
+        change_set["Changes"] = []
+        return
     imported = {
         change["ResourceChange"]["LogicalResourceId"]: change
         for change in change_set["Changes"]

@@ -33,7 +33,7 @@ def test_an_endpoint_that_refuses_connections_is_asked_three_times(
 
 
 def _run_that_dies(work: int, dies: int) -> None:
-    """A run that forks a worker and, once told so, is gone; the worker goes on to call AWS and tells what came of it."""
+    """A run that forks a worker and, once told so, is gone; the worker goes on to call AWS and tells how it went."""
     if os.fork():
         os.read(dies, 1)
         os._exit(0)

@@ -675,6 +675,23 @@ def addition(logical_id: str, action: str = "Add") -> dict[str, Any]:
     return {"Action": action, "LogicalResourceId": logical_id, "ResourceType": parse(KEPT, "").type_of(logical_id)}
 
 
+class TestTypeChange:
+    """A logical id keeps its type, as AWS says; a plan without AWS says so too."""
+
+    def test_the_plan_without_aws_refuses_as_aws_does(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        text = "Resources:\n  Queue: {Type: AWS::SNS::Topic, Properties: {TopicName: !ImportValue nobody}}\n"
+        with pytest.raises(RejectedError, match=r"resource type is not permitted.*\[Queue\].*another logical id"):
+            engine.present(desired(text), check=True)
+
+    def test_aws_refusal_is_explained(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        reason = "Update of resource type is not permitted. The new template modifies resource type of: [Queue]"
+        aws.planned = [ChangeSet("", "", ChangeSetState.FAILED, reason)]
+        with pytest.raises(RejectedError, match=r"AWS cannot plan this: Update of resource type.*another logical id"):
+            engine.present(desired(CHANGED), check=False)
+
+
 class TestTakingBack:
     """With import_existing, what exists comes back into the stack, and then the rest is made."""
 

@@ -27,6 +27,12 @@ REASONS = [
     ("Export with name a is already exported by stack b. Rollback requested by user.", "export-taken"),
     ("No updates are to be performed.", "no-updates"),
     ("The submitted information didn't contain changes. Submit different information", "no-updates"),
+    (
+        "Update of resource type is not permitted. The new template modifies resource type of the following "
+        "resources: [Queue]",
+        "type-changed",
+    ),
+    ("a-bucket already exists in stack arn:aws:cloudformation:x:1:stack/other/1", "held-by-another-stack"),
     (f"{USER} is not authorized to perform: sqs:CreateQueue on resource: arn:aws:sqs:x", "access-denied-action"),
     (
         "API: iam:CreateRole User: arn:x is not authorized to perform: iam:CreateRole on resource: x",

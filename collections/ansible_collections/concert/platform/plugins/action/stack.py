@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -146,4 +147,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return parse(text, shown)
 
     def _show(self, line: str) -> None:
-        display.display(f"  {line}")
+        # Ansible colours a terminal only, and none where NO_COLOR is set.
+        display.display(f"  {line}", color=constants.COLOR_ERROR if " failed: " in line else None)

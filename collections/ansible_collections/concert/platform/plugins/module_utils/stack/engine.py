@@ -66,6 +66,11 @@ _TOKEN_SECONDS = 30.0
 _PLACEHOLDER_SECONDS = 60.0
 
 
+#: AWS's words for what no change set does.
+_RETYPED = (
+    "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+    "[{names}]"
+)
 #: What a reader of an import's plan should know.
 _IMPORTED = (
     "what exists is taken back as it is, and the update that follows sets what the import left out; what was changed "
@@ -166,7 +171,7 @@ class Engine:
             if desired.template is not None:
                 self._keep_secret(desired.template, desired)
             if stack.status.in_progress:
-                progress = Progress(desired.label, 0, self._width)
+                progress = Progress(desired.label, self._announced(stack), self._width)
                 deadline = self._clock.now() + desired.timeout
                 status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
             else:
@@ -174,6 +179,15 @@ class Engine:
             if not status.succeeded:
                 raise self._failure(desired.template, desired, status, events)
         return self.present(desired, check=check)
+
+    def _announced(self, stack: Stack) -> int:
+        """How many resources the operation that our own change set began touches; 0 where that is not known."""
+        with suppress(RejectedError):
+            for found in self._aws.change_sets(stack.stack_id):
+                if found.name.startswith(CHANGE_SET_PREFIX):
+                    raw = self._aws.change_set(found.change_set_id).raw
+                    return sum(1 for member in raw if member["Action"] != Action.DYNAMIC)
+        return 0
 
     def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
         from .template import text_of
@@ -230,7 +244,8 @@ class Engine:
         self._report(
             f"{desired.label} {stack.status} by {'an earlier run' if ours else 'somebody else'}: waiting for it"
         )
-        self._watch(stack.stack_id, None, Progress(desired.label, 0, self._width), deadline, desired)
+        progress = Progress(desired.label, self._announced(stack) if ours else 0, self._width)
+        self._watch(stack.stack_id, None, progress, deadline, desired)
         return self._settled(stack, desired, deadline)
 
     def _settled(self, before: Stack, desired: Desired, deadline: float) -> Stack | None:
@@ -526,16 +541,18 @@ class Engine:
                 pace.after(news=False), deadline, lambda: f"{desired.name}: AWS has not finished the plan in time."
             )
         if change_set.state is ChangeSetState.FAILED:
-            raise RejectedError(
-                f"{desired.name}: AWS cannot plan this: {_sentence(change_set.reason)} Nothing was changed. "
-                f"{remedy(change_set.reason)}"
-            )
+            raise self._cannot_plan(situation, change_set.reason)
         if change_set.state is ChangeSetState.EMPTY and situation.stack is None:
             raise RejectedError(
                 f"{desired.name}: {situation.template.source} has no resource under these parameters, and AWS creates "
                 "no stack without one. Nothing was changed. Correct the parameters, or the resources' conditions."
             )
         return change_set
+
+    def _cannot_plan(self, situation: _Situation, reason: str) -> RejectedError:
+        return RejectedError(
+            f"{situation.desired.name}: AWS cannot plan this: {_sentence(reason)} Nothing was changed. {remedy(reason)}"
+        )
 
     def _plan(self, situation: _Situation, change_set: ChangeSet, settings: tuple[PropertyChange, ...]) -> Plan:
         work = change_set.state is ChangeSetState.READY
@@ -570,6 +587,8 @@ class Engine:
         stack, desired = situation.stack, situation.desired
         imported = {one.logical_id: one.change for one in taken}
         changes = tuple(imported.get(change.logical_id, change) for change in from_templates(old, new))
+        if retyped := [name for name in (change.logical_id for change in changes) if old and _retyped(name, old, new)]:
+            raise self._cannot_plan(situation, _RETYPED.format(names=", ".join(retyped)))
         outputs = output_changes(old, new, stack.output_values() if stack else {})
         tags = () if desired.tags is None else mapping_changes(stack.tags if stack else {}, desired.tags)
         notes = [note]
@@ -621,7 +640,8 @@ class Engine:
             return
         if plan.changes:
             policy = self._aws.stack_policy(desired.name) if desired.stack_policy is None else desired.stack_policy
-            guards.require_policy(desired.name, guards.denied(policy, plan.changes), doing="changed")
+            forbidden = guards.denied(policy, plan.changes, desired.allow_replacement)
+            guards.require_policy(desired.name, forbidden, doing="changed")
         exports = guards.changed_exports(
             stack.outputs, situation.resolver(seen=False), plan.changes, situation.old_resolver()
         )
@@ -929,6 +949,18 @@ def _nothing_to_do(situation: _Situation) -> bool:
         and (desired.tags is None or dict(desired.tags) == dict(stack.tags))
         and (desired.role_arn is None or desired.role_arn == stack.role_arn)
         and (desired.notification_arns is None or set(desired.notification_arns) == set(stack.notification_arns))
+    )
+
+
+def _retyped(logical_id: str, old: Resolver, new: Resolver) -> bool:
+    """The resource stays under its logical id and becomes another type."""
+    was, becomes = old.template.type_of(logical_id), new.template.type_of(logical_id)
+    return bool(
+        was
+        and becomes
+        and was != becomes
+        and old.exists(old.template.resources[logical_id])
+        and new.exists(new.template.resources[logical_id])
     )
 
 

@@ -41,19 +41,23 @@ def require_allowed(stack: str, changes: Sequence[Change]) -> None:
     )
 
 
-def denied(policy: Mapping[str, Any] | None, changes: Sequence[Change]) -> tuple[tuple[Change, str], ...]:
+def denied(
+    policy: Mapping[str, Any] | None, changes: Sequence[Change], allowed: Collection[str] = ()
+) -> tuple[tuple[Change, str], ...]:
     """The changes that a stack policy forbids, each with the action, such as `Update:Replace`.
 
     As AWS reads one: without a policy everything is allowed, with one only what it allows, and a Deny always wins.
-    A replacement that is only possible counts as a modification: AWS judges it when it comes.
+    A replacement that is only possible counts, too, unless its resource is in `allowed`: AWS would judge it when it
+    comes, in the middle of the update.
     """
     if not policy:
         return ()
     found = []
     for change in changes:
-        action = _policy_action(change)
-        if action and (_effect(policy, change, action) != "Allow"):
-            found.append((change, action))
+        for action in _policy_actions(change, allowed):
+            if _effect(policy, change, action) != "Allow":
+                found.append((change, action))
+                break
     return tuple(found)
 
 
@@ -70,19 +74,30 @@ def require_policy(stack: str, found: Sequence[tuple[Change, str]], *, doing: st
     """Refuses what the stack's policy forbids. `doing`: changed or deleted, for the sentence."""
     if not found:
         return
-    said = "; ".join(f"{change.logical_id} ({change.resource_type}): {action}" for change, action in found)
+    said = "; ".join(
+        f"{change.logical_id} ({change.resource_type}): {action}{_if_it_comes(change, action)}"
+        for change, action in found
+    )
     raise RefusedError(
         f"{stack}: its stack policy forbids this: {said}. Nothing was {doing}. If it is meant, change stack_policy "
         "(in the inventory: platform_stack_policy, or the layer's own) and deploy that, then run again."
     )
 
 
-def _policy_action(change: Change) -> str | None:
+def _policy_actions(change: Change, allowed: Collection[str]) -> tuple[str, ...]:
     if change.action is Action.REMOVE:
-        return "Update:Delete"
+        return ("Update:Delete",)
     if change.action is not Action.MODIFY:
-        return None
-    return "Update:Replace" if change.replacement is Replacement.YES else "Update:Modify"
+        return ()
+    if change.replacement is Replacement.YES:
+        return ("Update:Replace",)
+    perhaps = change.replacement is Replacement.POSSIBLE and not {change.logical_id, "*"} & set(allowed)
+    return ("Update:Modify", "Update:Replace") if perhaps else ("Update:Modify",)
+
+
+def _if_it_comes(change: Change, action: str) -> str:
+    perhaps = action == "Update:Replace" and change.replacement is Replacement.POSSIBLE
+    return ", which this update may need (to let AWS judge, list it in allow_replacement)" if perhaps else ""
 
 
 def _effect(policy: Mapping[str, Any], change: Change, action: str) -> str | None:

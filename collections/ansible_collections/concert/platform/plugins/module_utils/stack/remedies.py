@@ -63,6 +63,17 @@ CATALOGUE: tuple[Known, ...] = (
         "Grant the deploying role this action, then run again.",
     ),
     _known(
+        "held-by-another-stack",
+        r"already exists in stack",
+        "Another stack holds it, and one resource is in one stack only: deploy that stack, or take the resource out of "
+        "it first.",
+    ),
+    _known(
+        "type-changed",
+        r"Update of resource type is not permitted",
+        "A logical id keeps its type: give the new resource another logical id; the old one is removed by that.",
+    ),
+    _known(
         "capability",
         r"InsufficientCapabilities|Requires capabilities",
         "The template makes IAM resources or uses a macro where this engine does not see it (a transform or a nested "
