@@ -8,7 +8,10 @@ USER = "User: arn:aws:sts::123456789012:assumed-role/deployer/run"
 REASONS = [
     ("Requires capabilities : [CAPABILITY_NAMED_IAM]", "capability"),
     ("InsufficientCapabilitiesException Requires capabilities : [CAPABILITY_AUTO_EXPAND]", "capability"),
-    ("demo-queue already exists in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/x/1", "name-taken"),
+    (
+        "demo-queue already exists in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/x/1",
+        "held-by-another-stack",
+    ),
     (
         "Role with name demo already exists. (Service: Iam, Status Code: 409, Error Code: EntityAlreadyExists)",
         "name-taken",
@@ -32,7 +35,6 @@ REASONS = [
         "resources: [Queue]",
         "type-changed",
     ),
-    ("a-bucket already exists in stack arn:aws:cloudformation:x:1:stack/other/1", "held-by-another-stack"),
     (f"{USER} is not authorized to perform: sqs:CreateQueue on resource: arn:aws:sqs:x", "access-denied-action"),
     (
         "API: iam:CreateRole User: arn:x is not authorized to perform: iam:CreateRole on resource: x",

@@ -65,8 +65,8 @@ CATALOGUE: tuple[Known, ...] = (
     _known(
         "held-by-another-stack",
         r"already exists in stack",
-        "Another stack holds it, and one resource is in one stack only: deploy that stack, or take the resource out of "
-        "it first.",
+        "Another stack holds it, and one resource is in one stack only: give this one another name, or take it out of "
+        "that stack first.",
     ),
     _known(
         "type-changed",
