@@ -241,6 +241,25 @@ def test_execution_asks_for_a_rollback_explicitly(gateway: AwsGateway, cloudform
     gateway.execute("arn:cs", "t")
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "arrived"),
+    [
+        ("TokenAlreadyExistsException", "A client request token t already exists.", True),
+        ("InvalidChangeSetStatus", "cannot be executed in its current execution status of [EXECUTE_IN_PROGRESS]", True),
+        ("InvalidChangeSetStatus", "cannot be executed in its current status of [FAILED]", False),
+    ],
+)
+def test_a_request_that_arrived_before_its_answer_was_lost(
+    gateway: AwsGateway, cloudformation: Stubber, code: str, message: str, arrived: bool
+) -> None:
+    cloudformation.add_client_error("execute_change_set", code, message)
+    if arrived:
+        gateway.execute("arn:cs", "t")
+    else:
+        with pytest.raises(RejectedError, match="current status"):
+            gateway.execute("arn:cs", "t")
+
+
 def raw_event(number: int, status: str, logical_id: str = "Queue") -> dict[str, Any]:
     about_stack = logical_id == "demo"
     return {

@@ -268,8 +268,16 @@ class AwsGateway:
             arguments["RoleARN"] = request.role_arn
         if request.notification_arns is not None:
             arguments["NotificationARNs"] = list(request.notification_arns)
-        with self._plain(f"planning {request.stack}"):
-            answer = self._cfn.create_change_set(**arguments)
+        try:
+            with self._plain(f"planning {request.stack}"):
+                answer = self._cfn.create_change_set(**arguments)
+        except RejectedError as error:
+            # The name is this run's own: an earlier attempt arrived, and its answer was lost.
+            if error.code != "AlreadyExistsException" or f"ChangeSet {request.name}" not in str(error).replace("[", ""):
+                raise
+            with self._plain("reading the plan"):
+                found = self._cfn.describe_change_set(ChangeSetName=request.name, StackName=request.stack)
+            return found["ChangeSetId"], found["StackId"]
         return answer["Id"], answer["StackId"]
 
     def change_set(self, change_set_id: str) -> ChangeSet:
@@ -303,7 +311,7 @@ class AwsGateway:
 
     def execute(self, change_set_id: str, token: str) -> None:
         """Start exactly this change set; a failure rolls back, also where a resource is replaced."""
-        with self._plain("executing the plan"):
+        with self._arrived(), self._plain("executing the plan"):
             self._cfn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token, DisableRollback=False)
 
     def delete_change_set(self, stack: str, name: str) -> None:
@@ -324,7 +332,7 @@ class AwsGateway:
     ) -> bool:
         """Update the stack with nothing but its notification topics; False if AWS sees nothing to do."""
         try:
-            with self._plain("updating the notification topics"):
+            with self._arrived(), self._plain("updating the notification topics"):
                 self._cfn.update_stack(
                     StackName=stack.name,
                     UsePreviousTemplate=True,
@@ -344,18 +352,18 @@ class AwsGateway:
     ) -> None:
         """Start its deletion, leaving `retain` behind."""
         more: dict[str, Any] = _role(role_arn) | ({"RetainResources": list(retain)} if retain else {})
-        with self._plain(f"deleting {stack_id}"):
+        with self._arrived(), self._plain(f"deleting {stack_id}"):
             self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **more)
 
     def roll_back(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
         """Start the way back of an operation that failed without a rollback."""
-        with self._plain(f"rolling {stack_id} back"):
+        with self._arrived(), self._plain(f"rolling {stack_id} back"):
             self._cfn.rollback_stack(StackName=stack_id, ClientRequestToken=token, **_role(role_arn))
 
     def continue_rollback(self, stack_id: str, token: str, skip: tuple[str, ...], role_arn: str | None = None) -> None:
         """Start a failed update rollback again, leaving out `skip`."""
         more: dict[str, Any] = _role(role_arn) | ({"ResourcesToSkip": list(skip)} if skip else {})
-        with self._plain(f"continuing the rollback of {stack_id}"):
+        with self._arrived(), self._plain(f"continuing the rollback of {stack_id}"):
             self._cfn.continue_update_rollback(StackName=stack_id, ClientRequestToken=token, **more)
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
@@ -422,6 +430,21 @@ class AwsGateway:
         if service not in self._clients:
             self._clients[service] = self._connection.client(service)
         return self._clients[service]
+
+    @contextmanager
+    def _arrived(self) -> Iterator[None]:
+        """A request whose answer was lost is sent again by boto3, and AWS says that it has it already: no failure.
+
+        Tokens and change sets are this run's own, so nobody else can have brought it.
+        """
+        try:
+            yield
+        except RejectedError as error:
+            if error.code.startswith("TokenAlreadyExists"):
+                return
+            if error.code.startswith("InvalidChangeSetStatus") and "execution status of [EXECUTE_" in str(error):
+                return
+            raise
 
     @contextmanager
     def _plain(self, doing: str) -> Iterator[None]:
