@@ -211,7 +211,6 @@ class TestPrediction:
         assert deployer.engine()._aws.template_text(name) == text
         assert not deployer.present(name, text).changed
 
-
     def test_a_logical_id_keeps_its_type(self, deployer: Deployer, name: str) -> None:
         deployer.present(name, queues("Work"))
         text = "Resources:\n  Work:\n    Type: AWS::SNS::Topic\n"

@@ -63,6 +63,11 @@ REASONS = [
     ("No export named concert-Vpc found. Rollback requested by user.", "export-missing"),
     ("The specified KMS key does not exist or is not allowed to be used with LogGroup 'x'", "kms-access"),
     (f"{USER} is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:x", "kms-access"),
+    (f"{USER} is not authorized to perform: kms:CreateKey", "kms-not-granted"),
+    (
+        f"{USER} is not authorized to perform: kms:TagResource because no identity-based policy allows",
+        "kms-not-granted",
+    ),
     ("KMS key arn:aws:kms:x is disabled (Error Code: KMSInvalidStateException)", "kms-access"),
     ("The specified subnet does not have enough free addresses to satisfy the request.", "ip-shortage"),
     ("insufficient free addresses in subnet (Error Code: InsufficientFreeAddressesInSubnet)", "ip-shortage"),

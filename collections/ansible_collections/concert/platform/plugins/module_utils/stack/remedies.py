@@ -38,6 +38,11 @@ CATALOGUE: tuple[Known, ...] = (
         "that, then run again.",
     ),
     _known(
+        "kms-not-granted",
+        r"not authorized to perform:? ?(?P<action>kms:(?:(?:Create|List)\w+|\w+(?=.*no identity-based policy)))",
+        "Grant {action} to the deploying role, then run again.",
+    ),
+    _known(
         "kms-access",
         r"KMS key.{0,200}(not (exist|allowed|accessible)|is disabled|pending deletion|access)"
         r"|kms:\w+.{0,40}on resource|KMSAccessDenied|KMSInvalidState|KMSKeyNotAccessible|KMS\.\w+Exception"
