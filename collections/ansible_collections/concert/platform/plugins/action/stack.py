@@ -42,6 +42,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "allow_replacement": {"type": "list", "elements": "str", "default": []},
     "skip_resources": {"type": "list", "elements": "str", "default": []},
     "import_existing": {"type": "bool", "default": False},
+    "changed_before": {"type": "list", "elements": "str", "default": []},
     "notification_arns": {"type": "list", "elements": "str"},
     "role_arn": {"type": "str"},
     "events_directory": {"type": "path"},
@@ -110,6 +111,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             allow_replacement=frozenset(options["allow_replacement"]),
             skip_resources=frozenset(options["skip_resources"]),
             import_existing=options["import_existing"],
+            # In the run itself they have changed, so that AWS knows better.
+            changed_before=frozenset(options["changed_before"] if self._task.check_mode else ()),
             notification_arns=None if options["notification_arns"] is None else tuple(options["notification_arns"]),
             role_arn=options["role_arn"] or None,
             template_bucket=options["template_bucket"] or None,
