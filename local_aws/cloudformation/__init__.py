@@ -12,6 +12,7 @@ from local_aws.context import Context
 
 MODULES = (
     "ec2_addresses",
+    "ec2_endpoints",
     "ec2_flow_logs",
     "ec2_security_rules",
     "ec2_network_acls",
@@ -25,6 +26,9 @@ MODULES = (
     "api_stages",
     "iam_roles",
     "bedrock_agents",
+    "glue_catalog",
+    "budgets",
+    "config_rules",
     "stack_tags",
     "replacement",
     "conditions",
@@ -38,6 +42,7 @@ MODULES = (
     "stack_settings",
     "codedeploy",
     "request_tokens",
+    "imports",
     "resource_names",
 )
 

@@ -97,6 +97,11 @@ class Setting:
         return f"{self.environment} in {self.region}"
 
 
+# Each has its own parameter in 01-networking.
+ENDPOINT_SERVICES: Final = (
+    "BedrockAgent", "Glue", "Kinesis", "Kms", "Logs", "Monitoring", "RedshiftData", "SageMaker", "SecretsManager",
+    "Sns", "Sqs", "Ssm", "Sts", "XRay",
+)  # fmt: skip
 SETTINGS: Final = (
     Setting("development"),
     # What an inventory names and does not make.
@@ -123,6 +128,11 @@ SETTINGS: Final = (
             "BedrockModelId": "amazon.nova-lite-v1:0",
             "SageMakerModelDataUrl": "s3://concert-model-artifacts-production-123456789012/tickets.tar.gz",
             "SageMakerImageUri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/tickets:1",
+            "NatGateways": "per_zone",
+            "StreamMode": "on_demand",
+            "RedshiftPricePerformanceLevel": "50",
+            "ManageGlueCatalogEncryption": "true",
+            **dict.fromkeys((f"{service}EndpointEnabled" for service in ENDPOINT_SERVICES), "true"),
         },
     ),
     # A region of the longest kind, with the longest environment name: the names that come closest to AWS's limits.
