@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from local_aws.cloudformation.schemas import schema_of
 from tests.contract.model import NAME_PROPERTIES, Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 from tests.contract.rules.compute import ALIAS, operations
@@ -77,6 +78,14 @@ SCHEDULES: Final = {
     "concert-chatbot-analytics": "cron(0 * * * ? *)",
     "concert-chatbot-maintenance": "cron(0 2 * * ? *)",
 }
+# Beside what AWS's schemas require.
+NEEDED: Final = {
+    "AWS::CloudWatch::Alarm": ("EvaluationPeriods",),
+    "AWS::DynamoDB::Table": ("AttributeDefinitions",),
+    "AWS::Lambda::Function": ("Environment", "LoggingConfig", "TracingConfig", "VpcConfig"),
+    "AWS::Logs::MetricFilter": ("FilterPattern",),
+    "AWS::XRay::SamplingRule": ("SamplingRule",),
+}
 LAMBDA_NETWORK: Final = frozenset(
     f"ec2:{action}"
     for action in (
@@ -89,6 +98,19 @@ LAMBDA_NETWORK: Final = frozenset(
     )
 )
 _VARIABLE: Final = re.compile(r"(?P<word>[A-Z]+)(?:_[A-Z_]*)?_(?P<kind>TABLE|BUCKET|TOPIC_ARN|QUEUE_URL|ROLE_ARN)")
+
+
+@rule
+def properties_that_aws_needs_are_given(platform: Platform) -> Breaches:
+    """What AWS's schema of a type requires, and what this platform's resources of it cannot do without."""
+    for resource in platform.resources():
+        schema = schema_of(resource.type)
+        needed = set(schema.required if schema else ()) | set(NEEDED.get(resource.type, ()))
+        if "MetricName" in resource.properties and resource.type == "AWS::CloudWatch::Alarm":
+            needed |= {"Namespace", "Period", "Dimensions"}
+        lacking = missing(needed, resource.properties)
+        if lacking:
+            yield resource, f"has no {lacking}"
 
 
 @rule
