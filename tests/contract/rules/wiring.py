@@ -80,9 +80,11 @@ SCHEDULES: Final = {
 }
 # Beside what AWS's schemas require.
 NEEDED: Final = {
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("ScalingTargetId",),
     "AWS::CloudWatch::Alarm": ("EvaluationPeriods",),
     "AWS::DynamoDB::Table": ("AttributeDefinitions",),
     "AWS::Lambda::Function": ("Environment", "LoggingConfig", "TracingConfig", "VpcConfig"),
+    "AWS::Lambda::EventSourceMapping": ("EventSourceArn",),
     "AWS::Logs::MetricFilter": ("FilterPattern",),
     "AWS::XRay::SamplingRule": ("SamplingRule",),
 }
