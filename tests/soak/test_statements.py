@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -138,17 +139,13 @@ def request(action: str, arn: str) -> Request | None:
                     {**stream, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"},
                 ),
                 "ListShards": Request("kinesis", "list_shards", stream),
+                "GetRecords": Request("kinesis", "get_records", {"ShardIterator": f"{{iterator {arn}}}"}),
             }.get(name)
         case "xray":
             return {
                 "PutTraceSegments": Request("xray", "put_trace_segments", {"TraceSegmentDocuments": ["{}"]}),
                 "PutTelemetryRecords": Request("xray", "put_telemetry_records", {"TelemetryRecords": []}),
             }[name]
-        case "logs":
-            group = resource.removeprefix("log-group:").partition(":")[0]
-            stream = {"logGroupName": group, "logStreamName": f"probe-{time.time_ns()}"}
-            # The emulator judges CreateLogStream by the group's name alone, where AWS takes the policy's ":*" as well.
-            return Request("logs", "put_log_events", {**stream, "logEvents": []}) if name == "PutLogEvents" else None
         case "bedrock":
             agent, alias = resource.removeprefix("agent-alias/").split("/")
             arguments = {"agentId": agent, "agentAliasId": alias, "sessionId": "probe", "inputText": "?"}
@@ -168,7 +165,7 @@ VIA = {
     "s3": ("s3:PutObject",),
     "sqs": ("sqs:SendMessage", "sqs:ReceiveMessage"),
     "sns": ("sns:Publish",),
-    "kinesis": ("kinesis:GetShardIterator",),
+    "kinesis": ("kinesis:GetRecords",),
 }
 
 
@@ -225,8 +222,27 @@ class Deployed:
         """What the request comes to under the function's role: `done` or an error's code."""
         payload = {"service": asked.service, "method": asked.method, "arguments": asked.arguments}
         text = json.dumps(payload).replace("{endpoint}", self.site.endpoint_url)
+        text = re.sub(r"\{iterator (?P<stream>[^}]+)\}", lambda match: self._iterator(match["stream"]), text)
         answer = self.lambda_.invoke(FunctionName=function, Payload=text)
         return str(json.loads(answer["Payload"].read()))
+
+    def _iterator(self, stream: str) -> str:
+        found = self.site.client("kinesis").get_shard_iterator(
+            StreamARN=stream, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+        )
+        return str(found["ShardIterator"])
+
+    def writes_log(self, function: str, seconds: float) -> bool:
+        """Whether lines of an invocation that begins now arrive in the function's log group."""
+        began = int(time.time() * 1000)
+        self.probe(function, Request("sts", "get_caller_identity"))
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            logs = self.site.client("logs")
+            if logs.filter_log_events(logGroupName=f"/aws/lambda/{function}", startTime=began, limit=1)["events"]:
+                return True
+            time.sleep(0.2)
+        return False
 
     @contextmanager
     def probing(self, function: str) -> Iterator[None]:
@@ -286,20 +302,23 @@ class Deployed:
                     asked = request(action, arn)
                     if asked is not None:
                         found.append((action, asked))
+            if as_list(body["Action"]) == ["redshift-serverless:GetCredentials"]:
+                return self._by(function, ("redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"))
             return found
         for service in (str(one).partition(".")[0] for one in as_list(services)):
-            for other in self.statements(function):
-                for action in as_list(other.body["Action"]):
-                    if action in VIA[service] and other.body["Effect"] == "Allow":
-                        asked = request(action, as_list(other.body["Resource"])[0])
-                        if asked is not None and self._takes(body, action):
-                            found.append((f"{action}, for its key", asked))
-        return found
+            found += self._by(function, VIA[service])
+        return [(f"{action}, for its key", asked) for action, asked in found]
 
-    @staticmethod
-    def _takes(body: dict[str, Any], action: str) -> bool:
-        """Reading takes Decrypt alone; a statement of data keys is proved by writing."""
-        return as_list(body["Action"]) != ["kms:GenerateDataKey"] or action.rpartition(":")[2].startswith("Put")
+    def _by(self, function: str, actions: tuple[str, ...]) -> list[tuple[str, Request]]:
+        """Requests for those of the actions that another statement of the role allows."""
+        return [
+            (action, asked)
+            for statement in self.statements(function)
+            if statement.body["Effect"] == "Allow"
+            for action in as_list(statement.body["Action"])
+            if action in actions
+            if (asked := request(action, as_list(statement.body["Resource"])[0])) is not None
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -371,6 +390,10 @@ def proved(deployed: Deployed, function: str, statement: Statement) -> tuple[str
     body = statement.body
     if any(action.startswith("ec2:") for action in as_list(body["Action"])):
         return network_rights(deployed, function, statement), ""
+    if statement.name == "WriteOwnLog":
+        assert deployed.writes_log(function, 10.0)
+        with deployed.without(statement):
+            return "" if deployed.writes_log(function, 2.0) else "every line of its log", ""
     asked = deployed.requests(function, statement)
     before = {what: deployed.probe(function, one) for what, one in asked}
     held = {what: code for what, code in before.items() if refused(code)}

@@ -111,7 +111,7 @@ _KEY_USES: Final = {
     "dynamodb": ("kms:Decrypt",),
     "dynamodb:DescribeTable": (),
     "s3:GetObject": ("kms:Decrypt",),
-    "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "s3:PutObject": ("kms:GenerateDataKey",),
     "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs:ReceiveMessage": ("kms:Decrypt",),
     "sqs:SendMessage": ("kms:Decrypt", "kms:GenerateDataKey"),
