@@ -20,7 +20,7 @@ SERVICE = "redshift-data"
 MAX_STATEMENT_BYTES = 100 * 1024
 MAX_BATCH = 40
 MAX_TOKEN_CHARACTERS = 64
-MAX_WAIT_SECONDS = 60
+MAX_WAIT_SECONDS = 30
 PAGE_ROWS = 1000
 
 
@@ -277,7 +277,7 @@ class DataApi:
     async def _wait(self, submission: Submission, request: Request) -> None:
         seconds = request.body.get("WaitTimeSeconds") or 0
         if not 0 <= seconds <= MAX_WAIT_SECONDS:
-            raise _invalid(f"WaitTimeSeconds {seconds} must be from 0 to {MAX_WAIT_SECONDS}.")
+            raise _invalid(f"WaitTimeSeconds {seconds} must be from 1 to {MAX_WAIT_SECONDS}.")
         if seconds:
             await self._statements.wait(submission, seconds)
 
