@@ -80,6 +80,10 @@ soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks kill
 bench: $(VENV)/.runtime ## The stack engine beside the stock module, the AWS CLI and Sceptre: table and drawing in build/bench
 	@PYTHONPATH=collections python -m bench $(ARGUMENTS)
 
+.PHONY: bench-load
+bench-load: $(VENV)/.runtime ## Loading 61,500 rows beside psql's COPY of the same files: table in build/bench
+	@PYTHONPATH=collections python -m bench.load $(ARGUMENTS)
+
 .PHONY: lock
 lock: ## Lock the requirements again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt

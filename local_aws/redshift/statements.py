@@ -76,6 +76,9 @@ class Submission:
 
     identifier: str
     owner: str
+    """Who may ask for it: all sessions of a role are one."""
+    session: str
+    """Who submitted it: the ARN, of the one session of a role."""
     account: tuple[str, str]
     parts: list[Part]
     batch: bool
@@ -144,7 +147,7 @@ class Statements:
         with self._lock:
             found = self._kept.get(identifier)
         if found is None or found.account != account or found.owner != owner:
-            raise AwsError("ResourceNotFoundException", "Query does not exist.")
+            raise AwsError("ResourceNotFoundException", "Query does not exist.", ResourceId=identifier)
         return found
 
     def all(self, account: tuple[str, str]) -> list[Submission]:
