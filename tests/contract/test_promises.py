@@ -186,17 +186,28 @@ def test_verification_pages_nobody() -> None:
     assert subscription.properties["Endpoint"] == "arn:aws:sqs:us-east-1:123456789012:concert-verification-development"
 
 
-def test_the_data_quality_alarm_watches_every_type() -> None:
-    queries = named("AWS::CloudWatch::Alarm", "concert-data-quality-development").properties["Metrics"]
-    watched = {
+def test_the_data_quality_alarms_watch_every_type() -> None:
+    types = ("artists", "venues", "concerts", "ticket_sales")
+    quality = watched_types("concert-data-quality-development")
+    assert quality == {(name, kind) for name in ("RecordsReceived", "RecordsInvalid") for kind in (*types, "unknown")}
+    for alarm, names in (
+        ("completeness", ("CompletenessPercent",)),
+        ("freshness", ("FreshnessSeconds",)),
+        ("duplicates", ("RecordsArrived", "RecordsDuplicate")),
+    ):
+        assert watched_types(f"concert-data-{alarm}-development") == {(name, kind) for name in names for kind in types}
+
+
+def watched_types(alarm: str) -> set[tuple[str, str]]:
+    """The metrics that an alarm of several watches: name and data type."""
+    queries = named("AWS::CloudWatch::Alarm", alarm).properties["Metrics"]
+    return {
         (stat["Metric"]["MetricName"], dimension["Value"])
         for query in queries
         if (stat := query.get("MetricStat"))
         for dimension in stat["Metric"]["Dimensions"]
         if dimension["Name"] == "DataType"
     }
-    types = ("artists", "venues", "concerts", "ticket_sales")
-    assert watched == {(name, kind) for name in ("RecordsReceived", "RecordsInvalid") for kind in types}
 
 
 @pytest.mark.parametrize("index", range(len(SETTINGS)))

@@ -5,7 +5,7 @@ Every log line is JSON and carries `environment`, since the metric filters take 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger, Tracer
@@ -28,18 +28,25 @@ class Telemetry:
         return cls(logger, Tracer())
 
 
-def emit_counts(environment: str, data_type: str, counts: Mapping[str, int]) -> None:
-    """Print `counts` in CloudWatch's embedded metric format with the dimensions {Environment, DataType}, no other.
+@dataclass(frozen=True)
+class Measure:
+    """One metric's value, in CloudWatch's unit."""
+
+    name: str
+    value: float
+    unit: str = "Count"
+
+
+def emit(environment: str, data_type: str, measures: Iterable[Measure]) -> None:
+    """Print `measures` in CloudWatch's embedded metric format with the dimensions {Environment, DataType}, no other.
 
     Powertools would add a `service` dimension from the environment, and a metric with another dimension set is
     another metric, one that no alarm watches.
     """
-    if not counts:
-        return
     provider = AmazonCloudWatchEMFProvider(namespace=METRICS_NAMESPACE)
     provider.service = ""
     provider.add_dimension("Environment", environment)
     provider.add_dimension("DataType", data_type)
-    for name, value in sorted(counts.items()):
-        provider.add_metric(name, "Count", value)
+    for measure in sorted(measures, key=lambda measure: measure.name):
+        provider.add_metric(measure.name, measure.unit, measure.value)
     provider.flush_metrics()
