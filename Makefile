@@ -38,6 +38,10 @@ local-env: $(VENV)/.runtime ## Print shell exports that point any AWS client at 
 local-down: $(VENV)/.runtime ## Stop the embedded AWS; no process and no data are left
 	@python -m local_aws stop
 
+.PHONY: sample-data
+sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concerts and 50,000 sales to build/sample_data
+	@python -m tools.sample_data --into build/sample_data
+
 .PHONY: templates
 templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
 	@python -m tools.assemble_templates
@@ -66,14 +70,22 @@ test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, veri
 	@molecule test --all
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Longer tests of the stack engine: random pairs of states, playbooks killed at random moments
+soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks killed at random moments, thousands of requests
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
+	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
 	@python -m pytest tests/soak -q
+
+# ARGUMENTS="--case unchanged --repetitions 9", for instance; --help lists them.
+.PHONY: bench
+bench: $(VENV)/.runtime ## The stack engine beside the stock module, the AWS CLI and Sceptre: table and drawing in build/bench
+	@PYTHONPATH=collections python -m bench $(ARGUMENTS)
 
 .PHONY: lock
 lock: ## Lock the requirements again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+	@for tool in awscli sceptre; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		bench/$$tool-requirements.in -o bench/$$tool-requirements.txt; done
 	@uv pip compile --quiet --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes --no-header \
 		$(foreach package,boto3 botocore python-dateutil six urllib3,--no-emit-package $(package)) \
 		files/lambda/layers/shared/requirements.in -o files/lambda/layers/shared/requirements.txt

@@ -8,7 +8,8 @@ operation). The file is a list of rules; the first rule that matches and is not 
      {"type": "AWS::SNS::Topic", "operation": "update", "logical_id": "Alerts", "error": "no", "times": 1},
      {"type": "*", "operation": "delete", "stack": "demo", "property": {"Name": "x"}, "error": "still in use"},
      {"api": "DescribeStacks", "code": "Throttling", "error": "Rate exceeded", "times": 2},
-     {"request": "*", "delay_seconds": 0.1}]
+     {"request": "*", "delay_seconds": 0.1},
+     {"creation": "*", "scale": 0.05}]
 
 A rule on resources
     type           a resource type, or "*"
@@ -25,11 +26,18 @@ A rule on CloudFormation's API
     api            an action, e.g. ExecuteChangeSet
     code, error    the error code (default Throttling) and its message (default "Rate exceeded")
     status         HTTP status (default 400)
+    after          true: fail after the request was carried out, as if its answer was lost
     times          as above
 
 A rule on every request, whatever the service: the network's way there and back
     request        "*"
     delay_seconds  the answer begins that much later; the server goes on answering others
+
+A rule on how long creations take
+    creation       "*"
+    scale          every resource of a new stack takes its type's time on AWS (`creation_times`) times this number;
+                   what does not depend on each other takes its time together, although events still come one after
+                   the other. What an update creates takes its time alone. Comes on top of the rules on resources.
 
 What was used is counted per rule as it is written; the count starts anew once a rule has been absent from the file.
 A file that is no list of such rules fails the operation that reads it, with the reason: a misspelt rule that silently
@@ -43,24 +51,32 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ministack import app
-from ministack.services.cloudformation import handlers, helpers, provisioners, stacks
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners, stacks
 
+from local_aws import creation_times
 from local_aws.context import Context
 
 RELIES_ON = (
     "ministack.app:app",
+    "ministack.services.cloudformation:_stacks",
+    "ministack.services.cloudformation.changesets:_deploy_stack_async",
+    "ministack.services.cloudformation.engine:_evaluate_conditions",
     "ministack.services.cloudformation.handlers:_ACTION_HANDLERS",
+    "ministack.services.cloudformation.handlers:_deploy_stack_async",
     "ministack.services.cloudformation.helpers:_error",
     "ministack.services.cloudformation.provisioners:_delete_resource",
     "ministack.services.cloudformation.provisioners:_provision_resource",
     "ministack.services.cloudformation.provisioners:_update_resource",
     "ministack.services.cloudformation.stacks:_delete_resource",
+    "ministack.services.cloudformation.stacks:_deploy_stack_async",
     "ministack.services.cloudformation.stacks:_provision_resource",
     "ministack.services.cloudformation.stacks:_runs_on_worker_thread",
     "ministack.services.cloudformation.stacks:_update_resource",
@@ -79,8 +95,10 @@ _RESOURCE_KEYS = {
     "after",
     "times",
 }
-_API_KEYS = {"api", "code", "error", "status", "times"}
+_API_KEYS = {"api", "code", "error", "status", "after", "times"}
 _REQUEST_KEYS = {"request", "delay_seconds"}
+_CREATION_KEYS = {"creation", "scale"}
+_KINDS = {"api": _API_KEYS, "request": _REQUEST_KEYS, "creation": _CREATION_KEYS, "type": _RESOURCE_KEYS}
 _OPERATIONS = ("create", "update", "delete")
 
 
@@ -101,6 +119,9 @@ class Faults:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._used: dict[str, int] = {}
+        #: By the id of a stack that is being created: when that began, and after how many seconds each of its
+        #: resources is ready, unscaled.
+        self._creations: dict[str, tuple[float, dict[str, float]]] = {}
         self._lock = threading.Lock()
 
     def rules(self) -> list[dict[str, Any]]:
@@ -116,10 +137,11 @@ class Faults:
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise ValueError(f"{self._path} must hold a list of rules")
         for rule in rules:
-            known = _API_KEYS if "api" in rule else _REQUEST_KEYS if "request" in rule else _RESOURCE_KEYS
+            known = next((keys for kind, keys in _KINDS.items() if kind in rule), set())
             unknown = sorted(rule.keys() - known)
-            if unknown or not rule.keys() & {"api", "request", "type"}:
-                raise ValueError(f"{self._path}: rule {rule} has unknown keys {unknown}, or no type, api or request")
+            if unknown:
+                kinds = ", ".join(_KINDS)
+                raise ValueError(f"{self._path}: rule {rule} has unknown keys {unknown}, or none of {kinds}")
             if rule.get("operation", "create") not in _OPERATIONS:
                 raise ValueError(f"{self._path}: rule {rule} must name one of the operations {', '.join(_OPERATIONS)}")
         with self._lock:
@@ -134,7 +156,14 @@ class Faults:
         except ValueError:
             # The operation that follows reads the file again and fails with the reason.
             return False
-        return any(rule.get("type") in (resource_type, "*") and rule.get("delay_seconds") for rule in rules)
+        return any(
+            "creation" in rule or (rule.get("type") in (resource_type, "*") and rule.get("delay_seconds"))
+            for rule in rules
+        )
+
+    def creation_scale(self) -> float:
+        """What part of its time on AWS a creation takes; 0 where it takes none."""
+        return sum(float(rule.get("scale", 0)) for rule in self.rules() if "creation" in rule)
 
     def request_delay(self) -> float:
         """Seconds that every request waits."""
@@ -160,6 +189,8 @@ class Faults:
 
     def carry_out(self, operation: Operation, perform: Callable[[], Any]) -> Any:
         """Perform the operation under the rule that applies to it. Raises ValueError with the rule's error."""
+        if operation.name == "create":
+            self._await_creation(operation)
         rule = self.take(lambda candidate: _matches(candidate, operation))
         if rule is None:
             return perform()
@@ -171,6 +202,29 @@ class Faults:
         if failed:
             raise ValueError(failed)
         return result
+
+    def _await_creation(self, operation: Operation) -> None:
+        """Wait until the resource would be there, were all that can be created together."""
+        scale = self.creation_scale()
+        if not scale:
+            return
+        stack = cloudformation._stacks.get(operation.stack) or {}
+        with self._lock:
+            began, ready = self._creations.get(str(stack.get("StackId")), (0.0, {}))
+        if operation.logical_id in ready:
+            time.sleep(max(0.0, began + scale * ready[operation.logical_id] - time.monotonic()))
+        else:
+            time.sleep(scale * creation_times.SECONDS.get(operation.resource_type, creation_times.OTHERS))
+
+    def begin_creation(self, stack_id: str, resources: Mapping[str, Mapping[str, Any]]) -> None:
+        """A new stack with these resources is begun now."""
+        with self._lock:
+            self._creations[stack_id] = (time.monotonic(), creation_times.ready_after(resources))
+
+    def end_creation(self, stack_id: str) -> None:
+        """It is there, or has failed: what an update creates in it takes its own time."""
+        with self._lock:
+            self._creations.pop(stack_id, None)
 
 
 def _identity(rule: dict[str, Any]) -> str:
@@ -194,6 +248,7 @@ def install(context: Context) -> None:
     """Wrap the engine's three operations on resources, and CloudFormation's API actions."""
     faults = Faults(Path(os.environ.get(ENVIRONMENT_VARIABLE) or context.state_dir / FILE_NAME))
     _wrap_resources(faults)
+    _wrap_creation(faults)
     _wrap_actions(faults)
     _delay_requests(faults)
 
@@ -254,6 +309,34 @@ def _wrap_resources(faults: Faults) -> None:
     )
 
 
+def _wrap_creation(faults: Faults) -> None:
+    deploy = stacks._deploy_stack_async
+
+    async def deploy_stack(
+        name: str, stack_id: str, template: dict[str, Any], parameters: dict[str, Any], *arguments: Any, **options: Any
+    ) -> None:
+        if options.get("is_update"):
+            await deploy(name, stack_id, template, parameters, *arguments, **options)
+            return
+        conditions = engine._evaluate_conditions(template, parameters)
+        declared = template.get("Resources") or {}
+        active = {
+            logical_id: resource
+            for logical_id, resource in declared.items()
+            if conditions.get(resource.get("Condition", ""), True)
+        }
+        with suppress(ValueError):  # a circle, which the engine refuses
+            faults.begin_creation(stack_id, active)
+        try:
+            await deploy(name, stack_id, template, parameters, *arguments, **options)
+        finally:
+            faults.end_creation(stack_id)
+
+    # The API's actions imported the function by name.
+    for module in (stacks, handlers, changesets):
+        module._deploy_stack_async = deploy_stack
+
+
 def _wrap_actions(faults: Faults) -> None:
     def wrapped(name: str, handler: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
         def handle(params: dict[str, Any]) -> Any:
@@ -263,6 +346,8 @@ def _wrap_actions(faults: Faults) -> None:
                 return helpers._error("InvalidFaults", str(error))
             if rule is None:
                 return handler(params)
+            if rule.get("after"):
+                handler(params)
             code, message = rule.get("code", "Throttling"), rule.get("error", "Rate exceeded")
             return helpers._error(code, message, int(rule.get("status", 400)))
 

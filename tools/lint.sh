@@ -11,7 +11,7 @@ run() { # NAME COMMAND...
   ("$@" >"$logs/$name" 2>&1 || echo "$name" >>"$logs/failed") &
 }
 types() { # Each function is a program of its own: they all have a core and a handler.
-  mypy collections/ansible_collections/concert files/lambda/layers/shared/concert_common local_aws tools tests || return 1
+  mypy bench collections/ansible_collections/concert files/lambda/layers/shared/concert_common local_aws tools tests || return 1
   for handler in files/lambda/*/handler.py; do
     function=$(dirname "$handler")
     (cd "$function" && mypy --config-file ../../../pyproject.toml --cache-dir "../../../.mypy_cache/${function##*/}" ./*.py) || return 1

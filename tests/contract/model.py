@@ -100,7 +100,15 @@ class Setting:
 SETTINGS: Final = (
     Setting("development"),
     Setting("staging"),
-    Setting("production", parameters={"ManageApiGatewayAccount": "true", "FunctionReservedConcurrency": "5"}),
+    # Everything that an inventory can switch on, switched on.
+    Setting(
+        "production",
+        parameters={
+            "ManageApiGatewayAccount": "true",
+            "FunctionReservedConcurrency": "5",
+            "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/concert-boundary",
+        },
+    ),
     # A region of the longest kind, with the longest environment name: the names that come closest to AWS's limits.
     Setting("development", region="ap-southeast-2"),
 )

@@ -1061,7 +1061,25 @@ OTHERS = {
     ),
 }
 
-MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS}
+APPLICATION = {
+    "role-without-the-boundary": Mistake(
+        "roles_are_bounded_where_the_inventory_says",
+        CHATBOT,
+        drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
+        "has the boundary None",
+        PRODUCTION,
+    ),
+    "exception-without-a-reason": own(
+        "exceptions_from_scanners_say_why",
+        COMPUTE,
+        lambda body: body["Resources"]["ChatbotFunction"]["Metadata"]["checkov"]["skip"][0].update(
+            comment="not needed"
+        ),
+        "passes over CKV_AWS_173 without a reason",
+    ),
+}
+
+MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS, **APPLICATION}
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+import signal
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -13,14 +18,17 @@ from typing import Any
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule
 from ansible_collections.concert.platform.plugins.module_utils import connection
+from ansible_collections.concert.platform.plugins.module_utils.redshift import ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import StatementFailedError
+from ansible_collections.concert.platform.plugins.module_utils.redshift.files import read_directory
 from botocore.config import Config
 
 from tests.integration.warehouse_actions import TestWarehouse, run_action
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "files" / "redshift" / "migrations"
-FILES = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
-NUMBERS = list(range(1, len(FILES) + 1))
+VERSIONED = [path.name for path in sorted(MIGRATIONS.glob("0*.sql"))]
+FILES = VERSIONED + [path.name for path in sorted(MIGRATIONS.glob("R__*.sql"))]
+NUMBERS = list(range(1, len(VERSIONED) + 1))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +66,11 @@ def test_check_run_and_run_again(namespace: TestWarehouse) -> None:
     with pytest.raises(StatementFailedError, match="does not exist"):
         namespace.ledger()
 
-    done = migrate(namespace, MIGRATIONS)
+    done = migrate(namespace, MIGRATIONS, release="v1.2")
     assert (done.get("msg"), done["changed"], done["applied"]) == (None, True, FILES)
     assert namespace.ledger() == NUMBERS
-    rows = namespace.query("SELECT executed_by, duration_ms FROM concert_meta.schema_migrations")
-    assert all("@" in who and milliseconds >= 0 for who, milliseconds in rows)
+    rows = namespace.query("SELECT executed_by, duration_ms, release_id FROM concert_meta.schema_migrations")
+    assert all("@" in who and milliseconds >= 0 and release == "v1.2" for who, milliseconds, release in rows)
 
     for check in (True, False):
         again = migrate(namespace, MIGRATIONS, check=check)
@@ -75,7 +83,7 @@ def test_an_edited_applied_file_is_refused_and_nothing_runs(namespace: TestWareh
     migrate(namespace, MIGRATIONS)
     edited = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
     (edited / FILES[1]).write_text((edited / FILES[1]).read_text() + "\n-- a word more\n")
-    (edited / f"{len(FILES) + 1:04d}_next.sql").write_text("CREATE TABLE public.never (a INTEGER);")
+    (edited / f"{len(VERSIONED) + 1:04d}_next.sql").write_text("CREATE TABLE public.never (a INTEGER);")
     for check in (True, False):
         refused = migrate(namespace, edited, check=check)
         assert refused["failed"]
@@ -105,8 +113,8 @@ def test_a_failure_undoes_its_file_only_and_the_next_run_goes_on(warehouse: Test
     )
     failed = migrate(warehouse, tmp_path)
     assert failed["failed"]
-    assert "0002_m2.sql statement 2 (line 3) failed:" in failed["msg"]
-    assert "not a number" in failed["msg"]
+    assert "0002_m2.sql line 4 (statement 2, which begins on line 3) failed:" in failed["msg"]
+    assert "There it reads `VALUES ('not a number')`" in failed["msg"]
     assert "\n" not in failed["msg"]
     assert warehouse.ledger() == [1]
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
@@ -128,13 +136,15 @@ def test_the_same_files_run_again_after_what_made_them_fail_is_gone(warehouse: T
     assert migrate(warehouse, tmp_path)["applied"] == ["0001_m1.sql"]
 
 
-def test_two_runs_at_once_apply_each_file_once(warehouse: TestWarehouse, tmp_path: Path) -> None:
+def test_runs_at_once_apply_each_file_once(warehouse: TestWarehouse, tmp_path: Path) -> None:
     # Nothing here fails when it runs twice at once; each pause lets the other runs catch up.
     write(
         tmp_path,
         "CREATE TABLE IF NOT EXISTS public.counted (a INTEGER);",
-        *["SELECT pg_sleep(0.3);\nINSERT INTO public.counted (a) VALUES (1);"] * 3,
+        "SELECT pg_sleep(0.3);\nINSERT INTO public.counted (a) VALUES (1);",
+        "-- concert: no-transaction\nSELECT pg_sleep(0.3);\nINSERT INTO public.counted (a) VALUES (1);",
     )
+    (tmp_path / "R__counted.sql").write_text("SELECT pg_sleep(0.3);\nINSERT INTO public.counted (a) VALUES (1);")
     start = Barrier(3, timeout=30)
 
     def run(_: int) -> dict[str, Any]:
@@ -144,10 +154,141 @@ def test_two_runs_at_once_apply_each_file_once(warehouse: TestWarehouse, tmp_pat
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(run, range(3)))
     assert [result.get("msg") for result in results] == [None, None, None]
-    applied = sorted(name for result in results for name in result["applied"])
-    assert applied == [f"{number:04d}_m{number}.sql" for number in range(1, 5)]
-    assert warehouse.ledger() == [1, 2, 3, 4]
+    applied = [name for result in results for name in result["applied"]]
+    assert sorted(applied) == ["0001_m1.sql", "0002_m2.sql", "0003_m3.sql", "R__counted.sql"]
+    assert warehouse.ledger() == [1, 2, 3]
     assert warehouse.query("SELECT COUNT(*) FROM public.counted") == [[3]]
+    assert warehouse.query("SELECT COUNT(*) FROM concert_meta.migration_lock") == [[0]]
+
+
+def test_a_run_says_who_holds_the_lock(
+    warehouse: TestWarehouse, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "SELECT pg_sleep(6);")
+    with killed_at_the_end(warehouse, tmp_path) as first:
+        wait_for_statement(warehouse)
+        refused = migrate(warehouse, tmp_path, timeout=2)
+        assert refused["failed"]
+        assert f"(process {first.pid}, since 20" in refused["msg"]
+        assert "is migrating this warehouse" in refused["msg"]
+        assert first.is_alive()
+        assert migrate(warehouse, tmp_path)["applied"] == []
+        first.join(30)
+        assert first.exitcode == 0
+    assert f"(process {first.pid}, " in capfd.readouterr().out
+    assert warehouse.ledger() == [1]
+
+
+# In order: while a transaction runs, while a file without one runs, between two files.
+@pytest.mark.parametrize("marker", ["1.51", "1.52", "0.53"])
+def test_a_run_after_one_that_was_killed_is_right(warehouse: TestWarehouse, tmp_path: Path, marker: str) -> None:
+    write(
+        tmp_path,
+        "CREATE TABLE public.counted (who INTEGER);",
+        "SELECT pg_sleep(1.51);\nINSERT INTO public.counted (who) VALUES (2);",
+        "-- concert: no-transaction\n"
+        "SELECT pg_sleep(1.52);\n"
+        "INSERT INTO public.counted (who) SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM public.counted WHERE who = 3);",
+        "INSERT INTO public.counted (who) VALUES (4);\nSELECT pg_sleep(0.53);",
+    )
+    with killed_at_the_end(warehouse, tmp_path) as first:
+        wait_for_statement(warehouse, marker)
+        first.kill()
+        first.join(10)
+        assert first.exitcode == -signal.SIGKILL
+    assert warehouse.query("SELECT COUNT(*) FROM concert_meta.migration_lock") == [[1]]
+
+    done = migrate(warehouse, tmp_path)
+    assert done.get("msg") is None
+    assert warehouse.ledger() == [1, 2, 3, 4]
+    # Each once, though what the dead run had begun was carried on by the warehouse, or undone.
+    assert warehouse.query("SELECT who FROM public.counted ORDER BY who") == [[2], [3], [4]]
+    assert migrate(warehouse, tmp_path)["changed"] is False
+
+
+@contextmanager
+def killed_at_the_end(warehouse: TestWarehouse, directory: Path) -> Iterator[ForkProcess]:
+    """A migration in a process of its own."""
+    process = multiprocessing.get_context("fork").Process(target=migrate, args=(warehouse, directory))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join(10)
+
+
+def wait_for_statement(warehouse: TestWarehouse, marker: str = "pg_sleep") -> None:
+    """Until a statement with this text runs in the warehouse."""
+    running = (
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+        f"AND datname = '{warehouse.database}' AND query LIKE '%{marker}%'"
+    )
+    deadline = time.monotonic() + 30
+    while warehouse.query(running) == [[0]]:
+        assert time.monotonic() < deadline, f"{marker} did not begin"
+        time.sleep(0.05)
+
+
+def test_repeatable_files_run_after_the_others_and_again_when_they_or_their_values_change(
+    warehouse: TestWarehouse, tmp_path: Path
+) -> None:
+    write(tmp_path, "CREATE TABLE public.t (a INTEGER);")
+    (tmp_path / "R__20_second.sql").write_text("CREATE OR REPLACE VIEW public.second AS SELECT a FROM public.first;")
+    first = tmp_path / "R__10_first.sql"
+    first.write_text("CREATE OR REPLACE VIEW public.first AS SELECT a FROM public.t;")
+    assert migrate(warehouse, tmp_path)["applied"] == ["0001_m1.sql", "R__10_first.sql", "R__20_second.sql"]
+    assert migrate(warehouse, tmp_path)["changed"] is False
+
+    first.write_text("CREATE OR REPLACE VIEW public.first AS\nSELECT a FROM public.t WHERE a > '${environment}';")
+    assert "environment" in str(migrate(warehouse, tmp_path, placeholders={})["msg"])
+    first.write_text("CREATE OR REPLACE VIEW public.first AS SELECT a FROM public.t WHERE a > ${least};")
+    for least in ("1", "2"):
+        planned = migrate(warehouse, tmp_path, placeholders={"least": least}, check=True)
+        assert planned["pending"] == ["R__10_first.sql"]
+        assert f"WHERE a > {least};" in planned["diff"]["after"]
+        assert migrate(warehouse, tmp_path, placeholders={"least": least})["applied"] == ["R__10_first.sql"]
+    rows = warehouse.query("SELECT name, executed_by FROM concert_meta.repeatable_migrations ORDER BY sequence_number")
+    assert [name for name, _ in rows] == ["10_first", "20_second", "10_first", "10_first"]
+    # Every row has its duration.
+    assert warehouse.query("SELECT COUNT(*) FROM concert_meta.repeatable_migrations WHERE duration_ms IS NULL") == [[0]]
+
+
+def test_an_existing_warehouse_is_taken_over_by_a_baseline(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(tmp_path, "CREATE TABLE public.a (x INTEGER);", "CREATE TABLE public.b (x INTEGER);", "SELECT 1;")
+    for table in ("a", "b"):
+        warehouse.query(f"CREATE TABLE public.{table} (x INTEGER)")
+    assert "already exists" in migrate(warehouse, tmp_path)["msg"]
+
+    planned = migrate(warehouse, tmp_path, baseline_version=2, check=True)
+    assert (planned["baseline"], planned["pending"]) == (["0001_m1.sql", "0002_m2.sql"], ["0003_m3.sql"])
+    assert "0002_m2.sql is entered in the ledger without being run" in planned["diff"]["after"]
+    assert warehouse.ledger() == []
+    done = migrate(warehouse, tmp_path, baseline_version=2)
+    assert (done["changed"], done["baseline"], done["applied"]) == (True, planned["baseline"], planned["pending"])
+    marked = warehouse.query("SELECT version, is_baseline FROM concert_meta.schema_migrations ORDER BY version")
+    assert marked == [[1, True], [2, True], [3, False]]
+    assert migrate(warehouse, tmp_path)["changed"] is False
+    for check in (True, False):
+        refused = migrate(warehouse, tmp_path, baseline_version=2, check=check)
+        assert "the ledger is not empty: it goes to 0003_m3.sql" in refused["msg"]
+
+
+def test_a_ledger_of_release_0_1_0_is_taken_over(warehouse: TestWarehouse, tmp_path: Path) -> None:
+    write(tmp_path, "CREATE TABLE public.a (x INTEGER);", "CREATE TABLE public.b (x INTEGER);")
+    first = read_directory(tmp_path, {})[0]
+    warehouse.query("CREATE SCHEMA concert_meta")
+    warehouse.query(ledger.CREATE[1])
+    warehouse.query(
+        "INSERT INTO concert_meta.schema_migrations (version, name, checksum, executed_by) "
+        f"VALUES (1, 'm1', '{first.checksum}', 'old@host')"
+    )
+    assert migrate(warehouse, tmp_path, check=True)["pending"] == ["0002_m2.sql"]
+    assert migrate(warehouse, tmp_path, release="v2")["applied"] == ["0002_m2.sql"]
+    rows = warehouse.query(
+        "SELECT version, executed_by, release_id FROM concert_meta.schema_migrations ORDER BY version"
+    )
+    assert [(row[0], row[2]) for row in rows] == [(1, None), (2, "v2")]
 
 
 def test_a_run_waits_for_the_lock_of_another_until_its_deadline(warehouse: TestWarehouse, tmp_path: Path) -> None:
@@ -165,7 +306,7 @@ def test_a_run_waits_for_the_lock_of_another_until_its_deadline(warehouse: TestW
     wait_until_started(warehouse, holding["Id"])
     late = migrate(warehouse, tmp_path, timeout=2)
     assert late["failed"]
-    assert "after 2 s and was asked to stop" in late["msg"]
+    assert "after 2 s and was stopped" in late["msg"]
     warehouse.client("redshift-data").cancel_statement(Id=holding["Id"])
     assert migrate(warehouse, tmp_path)["applied"] == ["0002_m2.sql"]
 

@@ -54,6 +54,7 @@ ROLE_PURPOSES: Final = frozenset(
         "warehouse-loader",
     }
 )
+BOUNDED_TEMPLATES: Final = ("03-compute-application", "04-chatbot-infrastructure", "06-tracing-logging")
 _VPC_ACTIONS: Final = frozenset(
     {"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"}
 )
@@ -429,6 +430,15 @@ def roles_are_those_that_are_listed(platform: Platform) -> Breaches:
         purpose = purpose.removesuffix(f"-{setting.environment}{setting.name_suffix}")
         if purpose not in ROLE_PURPOSES:
             yield role, f"is called {role.name}; '{purpose}' is not among the purposes"
+
+
+@rule
+def roles_are_bounded_where_the_inventory_says(platform: Platform) -> Breaches:
+    """A boundary given by the inventory reaches every role; without one, no role has any."""
+    wanted = platform.setting.parameters.get("PermissionsBoundaryArn")
+    for role in platform.resources("AWS::IAM::Role"):
+        if role.template in BOUNDED_TEMPLATES and role.properties.get("PermissionsBoundary") != wanted:
+            yield role, f"has the boundary {role.properties.get('PermissionsBoundary')}, not {wanted}"
 
 
 @rule

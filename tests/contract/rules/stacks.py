@@ -36,6 +36,8 @@ STATEFUL: Final = frozenset(
         "AWS::SecretsManager::Secret",
     }
 )
+# Shorter than this, a reason only repeats the finding.
+REASON_CHARACTERS: Final = 30
 # Types whose names are unique in the whole account, not in the region.
 ACCOUNT_GLOBAL: Final = frozenset(
     {
@@ -248,6 +250,22 @@ def stateful_resources_survive(platform: Platform) -> Breaches:
             yield resource, "must have DeletionPolicy: RetainExceptOnCreate"
         if resource.written.get("UpdateReplacePolicy") != "Retain":
             yield resource, "must have UpdateReplacePolicy: Retain"
+
+
+@rule
+def exceptions_from_scanners_say_why(platform: Platform) -> Breaches:
+    """What a scanner is told to pass over stands beside the resource, with a reason that somebody can judge."""
+    for name, body in platform.templates.bodies.items():
+        for logical_id, written in body["Resources"].items():
+            metadata = written.get("Metadata", {})
+            told = [(entry.get("id"), entry.get("comment")) for entry in metadata.get("checkov", {}).get("skip", [])]
+            told += [
+                (entry.get("id"), entry.get("reason"))
+                for entry in metadata.get("cfn_nag", {}).get("rules_to_suppress", [])
+            ]
+            for code, reason in told:
+                if len(str(reason or "")) < REASON_CHARACTERS:
+                    yield f"{name}:{logical_id}", f"passes over {code} without a reason"
 
 
 @rule

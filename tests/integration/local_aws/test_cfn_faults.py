@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.creation_times import SECONDS
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.local_aws.cfn_stacks import Client, Stack, template
 from tests.integration.local_aws.test_cfn_change_sets import queue, refused
@@ -118,3 +119,23 @@ def test_a_rule_on_requests_has_no_other_keys(client: Client, faults: Faults) ->
     faults([{"request": "*", "delay_seconds": 0, "error": "no"}])
     with pytest.raises(ClientError, match="unknown keys"):
         client("cloudformation").list_exports()
+
+
+@pytest.mark.parametrize("by_change_set", [False, True], ids=["by-call", "by-change-set"])
+def test_creations_take_their_scaled_times_those_of_independent_resources_together(
+    stack: Stack, faults: Faults, *, by_change_set: bool
+) -> None:
+    scale = 0.01
+    faults([{"creation": "*", "scale": scale}])
+    began = time.monotonic()
+    late = {"Type": "AWS::SNS::Topic", "DependsOn": "A", "Properties": {}}
+    body = template({"A": queue(), "B": queue(), "C": queue(), "Topic": late})
+    if by_change_set:
+        assert stack.execute(stack.change_set(body, "CREATE")) == "CREATE_COMPLETE"
+    else:
+        assert stack.create(body) == "CREATE_COMPLETE"
+    assert time.monotonic() - began >= scale * (SECONDS["AWS::SQS::Queue"] + SECONDS["AWS::SNS::Topic"])
+    events = stack.cloudformation.describe_stack_events(StackName=stack.name)["StackEvents"]
+    ready = {e["LogicalResourceId"]: e["Timestamp"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"}
+    # One after the other, the third queue would be ready two queues' times after the first.
+    assert (ready["C"] - ready["A"]).total_seconds() < scale * SECONDS["AWS::SQS::Queue"]

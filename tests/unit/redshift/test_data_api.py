@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.errors i
     WarehouseAbsentError,
     WarehouseError,
 )
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 WAREHOUSE = Warehouse("workgroup", "namespace-id", "concerts", "arn:secret")
 
@@ -47,9 +48,14 @@ class FakeDataApi:
         self.pages = pages or []
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.cancel_error: ClientError | None = None
+        self.when_cancelled: dict[str, Any] | None = None
+        self.refusals: list[Exception] = []
+        self.listed: list[dict[str, Any]] = []
 
     def execute_statement(self, **request: Any) -> dict[str, Any]:
         self.requests.append(("execute", request))
+        if self.refusals:
+            raise self.refusals.pop(0)
         return {"Id": "1"}
 
     def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
@@ -65,8 +71,14 @@ class FakeDataApi:
 
     def cancel_statement(self, **request: Any) -> None:
         self.requests.append(("cancel", request))
+        if self.when_cancelled:
+            self.descriptions = [self.when_cancelled]
         if self.cancel_error:
             raise self.cancel_error
+
+    def list_statements(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(("list", request))
+        return self.listed.pop(0)
 
 
 def api(client: FakeDataApi, clock: Clock | None = None, seconds: float = 60) -> DataApi:
@@ -81,6 +93,7 @@ def test_a_query_speaks_as_the_admin_and_returns_all_pages() -> None:
     ]
     client = FakeDataApi({"Status": "FINISHED"}, pages=pages)
     assert api(client).query("SELECT") == [[1, "a"], [0, None]]
+    assert client.requests[0][1].pop("ClientToken")
     assert client.requests == [
         ("execute", {"Sql": "SELECT", "WorkgroupName": "workgroup", "Database": "concerts", "SecretArn": "arn:secret"}),
         ("result", {"Id": "1"}),
@@ -133,19 +146,82 @@ def test_a_failure_says_what_it_knows(described: dict[str, Any], index: int | No
     assert (error.value.index, error.value.reason) == (index, text)
 
 
-def test_a_statement_that_outlives_the_deadline_is_cancelled() -> None:
+def test_a_statement_that_outlives_the_deadline_is_cancelled_and_seen_to_stop() -> None:
     clock, client = Clock(), FakeDataApi({"Status": "STARTED"})
-    with pytest.raises(StatementTimeoutError, match="still STARTED after 5 s"):
+    client.when_cancelled = {"Status": "ABORTED"}
+    with pytest.raises(StatementTimeoutError, match="still STARTED after 5 s and was stopped"):
         api(client, clock, seconds=5).execute("X", "token")
     assert client.requests[-1] == ("cancel", {"Id": "1"})
     assert clock.now == pytest.approx(5)
 
 
-def test_a_statement_that_ends_before_its_cancellation_is_a_timeout_all_the_same() -> None:
+def test_a_statement_that_does_not_stop_is_not_waited_for_without_end() -> None:
+    clock, client = Clock(), FakeDataApi({"Status": "STARTED"})
+    with pytest.raises(StatementTimeoutError, match="was asked to stop, and has not yet"):
+        api(client, clock, seconds=5).execute("X", "token")
+    assert clock.now == pytest.approx(15)
+
+
+def test_a_statement_that_ends_well_before_its_cancellation_has_ended_well() -> None:
     client = FakeDataApi({"Status": "STARTED"})
     client.cancel_error = client_error("ValidationException")
-    with pytest.raises(StatementTimeoutError):
-        api(client, seconds=1).execute("X", "token")
+    client.when_cancelled = {"Status": "FINISHED", "SubStatements": [{"ResultRows": 3}]}
+    assert api(client, seconds=1).batch(["X"], "token") == [3]
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        pytest.param(lambda: client_error("ThrottlingException"), id="throttled"),
+        pytest.param(lambda: client_error("ActiveStatementsExceededException"), id="too-many-statements"),
+        pytest.param(lambda: ReadTimeoutError(endpoint_url="http://x"), id="a-lost-answer"),
+    ],
+)
+def test_what_passes_by_itself_is_waited_out_with_the_same_token(passing: Callable[[], Exception]) -> None:
+    clock, client = Clock(), FakeDataApi({"Status": "FINISHED"})
+    client.refusals = [passing() for _ in range(9)]
+    api(client, clock, seconds=600).execute("X", "token")
+    assert [request["ClientToken"] for kind, request in client.requests if kind == "execute"] == ["token"] * 10
+    assert max(clock.pauses) <= 15
+
+
+def test_what_passes_is_waited_for_until_the_deadline_only() -> None:
+    clock, client = Clock(), FakeDataApi({"Status": "FINISHED"})
+    client.refusals = [client_error("ActiveStatementsExceededException") for _ in range(99)]
+    with pytest.raises(ClientError, match="ActiveStatements"):
+        api(client, clock, seconds=30).execute("X", "token")
+    assert clock.now == pytest.approx(30)
+
+
+def test_what_does_not_pass_is_told_at_once() -> None:
+    clock, client = Clock(), FakeDataApi({"Status": "FINISHED"})
+    client.refusals = [client_error("ValidationException")]
+    with pytest.raises(ClientError, match="Validation"):
+        api(client, clock).execute("X", "token")
+    assert clock.pauses == []
+
+
+def test_who_waits_is_told_how_long_it_has_been() -> None:
+    clock, client = Clock(), FakeDataApi(*[{"Status": "STARTED"}] * 5, {"Status": "FINISHED"})
+    told: list[float] = []
+    database = api(client, clock)
+    database.while_waiting = told.append
+    database.execute("X", "token")
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(clock.now)
+
+
+def test_running_statements_are_found_by_name_on_all_pages() -> None:
+    client = FakeDataApi()
+    client.listed = [
+        {"Statements": [{"Id": "1", "Status": "FINISHED"}, {"Id": "2", "Status": "STARTED"}], "NextToken": "more"},
+        {"Statements": [{"Id": "3", "Status": "SUBMITTED"}]},
+    ]
+    assert api(client).running("name") == ["2", "3"]
+    assert [request for _, request in client.requests] == [
+        {"StatementName": "name", "Status": "ALL"},
+        {"StatementName": "name", "Status": "ALL", "NextToken": "more"},
+    ]
 
 
 class FakeServerless:

@@ -8,17 +8,17 @@ import pytest
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.errors import SampleDataError
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.state import State, decide
 
-TODAY, BEFORE = date(2026, 11, 24), date(2026, 5, 1)
+TODAY, MONDAY, BEFORE = date(2026, 11, 26), date(2026, 11, 23), date(2026, 5, 1)
 COMPLETE = State(BEFORE, "sum", "namespace", "2026-05-01T10:00:00+00:00")
 
 
 @pytest.mark.parametrize(
     ("stored", "checksum", "namespace", "needed", "anchor", "why"),
     [
-        pytest.param(None, "sum", "namespace", True, TODAY, "never loaded", id="the-first-load-chooses-today"),
+        pytest.param(None, "sum", "namespace", True, MONDAY, "never loaded", id="the-first-load-chooses-monday"),
         pytest.param(COMPLETE, "sum", "namespace", False, BEFORE, "is loaded", id="a-complete-load-is-enough"),
         pytest.param(COMPLETE, "new", "namespace", True, BEFORE, "have changed", id="changed-files-keep-the-anchor"),
-        pytest.param(COMPLETE, "sum", "other", True, TODAY, "another one", id="another-warehouse-starts-anew"),
+        pytest.param(COMPLETE, "sum", "other", True, MONDAY, "another one", id="another-warehouse-starts-anew"),
         pytest.param(
             State(BEFORE, "sum", "namespace"), "sum", "namespace", True, BEFORE, "interrupted", id="interrupted-resumes"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import socket
 import time
@@ -18,6 +19,7 @@ from ansible_collections.concert.platform.plugins.module_utils.connection import
     Connection,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
+    MAX_SECONDS,
     DataApi,
     Deadline,
     find_warehouse,
@@ -28,8 +30,10 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.errors i
     WarehouseError,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift.files import Migration, read_directory
-from ansible_collections.concert.platform.plugins.module_utils.redshift.plan import describe, pending
+from ansible_collections.concert.platform.plugins.module_utils.redshift.ledger import Author, Ledger
+from ansible_collections.concert.platform.plugins.module_utils.redshift.plan import baseline, describe, pending
 from ansible_collections.concert.platform.plugins.module_utils.redshift.runner import Migrator, Run
+from ansible_collections.concert.platform.plugins.module_utils.run_lock import processes
 from botocore.exceptions import BotoCoreError, ClientError
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -38,6 +42,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "database": {"type": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "placeholders": {"type": "dict", "default": {}},
+    "baseline_version": {"type": "int"},
+    "release": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
     **CONNECTION_ARGUMENT_SPEC,
 }
@@ -62,6 +68,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _migrate(self, options: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
+        if not 0 < options["timeout"] <= MAX_SECONDS:
+            raise WarehouseError(
+                f"timeout is {options['timeout']}. Give 1 to {MAX_SECONDS} seconds: the Data API ends what runs longer."
+            )
         placeholders = {name: str(value) for name, value in options["placeholders"].items()}
         migrations = read_directory(Path(options["directory"]), placeholders)
         connection = Connection.from_options(options)
@@ -76,31 +86,41 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if not self._task.check_mode:
                 raise
             # Before the first deploy there is no warehouse, and everything is still to do.
-            return self._result(migrations, migrations, started)
+            return self._result(migrations, (), migrations, started)
+        run = Run(Author(_who(), _plain(options["release"])), uuid.uuid4().hex, processes.described(os.getpid()))
         migrator = Migrator(
             DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"])),
-            Run(executed_by=_who(), run_id=uuid.uuid4().hex),
+            run,
             report=self._report,
+            is_alive=processes.alive,
         )
-        entries = migrator.entries()
-        todo = pending(migrations, entries or ())
-        if not self._task.check_mode:
-            todo = migrator.apply(todo, migrations, ledger_exists=entries is not None)
-        return self._result(migrations, todo, started)
+        ledger = migrator.ledger()
+        assumed: tuple[Migration, ...] = ()
+        if options["baseline_version"] is not None:
+            assumed = baseline(migrations, ledger, options["baseline_version"])
+            ledger = Ledger.assuming(assumed, ledger)
+        todo = pending(migrations, ledger)
+        if (todo or assumed) and not self._task.check_mode:
+            todo = migrator.apply(migrations, ready=ledger.ready, baseline_version=options["baseline_version"])
+        return self._result(migrations, assumed, todo, started)
 
-    def _result(self, migrations: Sequence[Migration], done: Sequence[Migration], started: float) -> dict[str, Any]:
-        """The result for `done`: the files that were, or in check mode would be, applied."""
+    def _result(
+        self, migrations: Sequence[Migration], assumed: Sequence[Migration], done: Sequence[Migration], started: float
+    ) -> dict[str, Any]:
+        """The result for `done`: the files that were, or in check mode would be, applied; `assumed`: the baseline."""
         names = [migration.file_name for migration in done]
         result: dict[str, Any] = {
-            "changed": bool(done),
+            "changed": bool(done or assumed),
             "applied": [] if self._task.check_mode else names,
             "pending": names if self._task.check_mode else [],
-            "version": migrations[-1].version,
+            "baseline": [migration.file_name for migration in assumed],
+            "version": max((migration.version for migration in migrations), default=0),
             "seconds": round(time.monotonic() - started, 3),
         }
-        if self._task.diff and done:
+        if self._task.diff and (done or assumed):
             header = "the warehouse's schema"
-            result["diff"] = {"before_header": header, "after_header": header, "before": "", "after": describe(done)}
+            after = describe(done, assumed)
+            result["diff"] = {"before_header": header, "after_header": header, "before": "", "after": after}
         return result
 
     def _report(self, line: str) -> None:
@@ -108,9 +128,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def _who() -> str:
-    """Who runs this, as the ledger keeps it: user@host, in characters that are safe inside any SQL string."""
+    """Who runs this, as the ledger keeps it: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return re.sub(r"[^A-Za-z0-9_.@-]", "_", f"{user}@{socket.gethostname()}")
+    return _plain(f"{user}@{socket.gethostname()}")
+
+
+def _plain(text: str) -> str:
+    """`text` in characters that are safe inside any SQL string."""
+    return re.sub(r"[^A-Za-z0-9_.@+-]", "_", text.strip())

@@ -7,17 +7,29 @@ module: redshift_migrate
 short_description: Bring a Redshift Serverless warehouse's schema to what the migration files say
 version_added: "0.1.0"
 description:
-  - Applies the files of a directory, C(NNNN_name.sql), that the ledger C(concert_meta.schema_migrations) does not hold
+  - >-
+    Applies the files of a directory, C(NNNN_name.sql), that the ledger C(concert_meta.schema_migrations) does not hold
     yet, in order, through the Redshift Data API; no network path to the warehouse is needed.
+  - >-
+    Then runs the repeatable files, C(R__name.sql), whose text is another than when they ran last, in the order of their
+    names. They are for what is replaced whole: views, routines, grants, comments.
   - Each file is one transaction together with its row in the ledger, so that the ledger holds exactly what is applied.
   - >-
     A file that starts with C(-- concert: no-transaction) runs statement by statement instead; write it so that it may
-    run again.
+    run again. What Redshift refuses in a transaction is refused without that mark, before anything runs.
   - >-
     C(-- concert: skip-when <query>) before a statement leaves it out when the query finds a row.
   - Refuses a directory with a gap or with one number twice, and an applied file that was edited, renamed or removed.
-  - Every transaction locks the ledger and looks at it again before it does anything, so two runs at once are right
+  - >-
+    Every transaction locks the ledger and looks at it again before it does anything, so two runs at once are right
     without a unique key, which Redshift does not enforce.
+  - >-
+    Beside that a run holds a lease of 60 seconds, which it renews, in C(concert_meta.migration_lock). Who comes second
+    waits within its O(timeout) and says for whom. The lease of a process of this machine that runs no more is taken
+    over at once, any other when it has run out; what that run left running in the warehouse is waited for.
+  - >-
+    Throttling, a full queue and lost answers are waited out within O(timeout). Requests carry client tokens, so none
+    runs its SQL twice.
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
@@ -42,8 +54,19 @@ options:
       Values for C(${name}) in the files. Letters, digits and C(_ . : / -) only.
     type: dict
     default: {}
+  baseline_version:
+    description: >-
+      For a warehouse that was made without these files, once. The files up to this number are entered in the ledger as
+      applied and not run; the others are applied. Refused when the ledger is not empty.
+    type: int
+  release:
+    description: What is being released, for the ledger; a version or a revision. May be empty.
+    type: str
+    default: ""
   timeout:
-    description: Seconds for the whole run. A statement that is still running then is cancelled.
+    description: >-
+      Seconds for the whole run, waiting for another run included; 1 to 86400. A statement that is still running then is
+      cancelled.
     type: int
     default: 900
 attributes:
@@ -66,6 +89,14 @@ EXAMPLES = r"""
     placeholders:
       environment: production
       name_suffix: ""
+
+- name: Take over a warehouse that holds what the first seven files make
+  concert.platform.redshift_migrate:
+    workgroup: concert-workgroup-production
+    namespace: concert-namespace-production
+    database: concerts
+    directory: files/redshift/migrations
+    baseline_version: 7
 """
 
 RETURN = r"""
@@ -80,8 +111,13 @@ pending:
   returned: success
   type: list
   elements: str
+baseline:
+  description: Names of the files that were, or in check mode would be, entered in the ledger without being run.
+  returned: success
+  type: list
+  elements: str
 version:
-  description: Number of the last file of the directory.
+  description: Number of the last numbered file of the directory.
   returned: success
   type: int
   sample: 7

@@ -9,8 +9,8 @@ version_added: "0.1.0"
 description:
   - Puts the records of the sample files on the Kinesis streams, as a real source does, and waits until the warehouse
     holds them.
-  - The files count days from an anchor. The first load chooses the day it runs (UTC) and keeps it in a parameter of
-    Parameter Store; later loads into the same warehouse use it again, so rows are updated and never doubled.
+  - The files count days from an anchor. The first load chooses the Monday of its week (UTC) and keeps it in a parameter
+    of Parameter Store; later loads into the same warehouse use it again, so rows are updated and never doubled.
   - A load that is complete, of the same files into the same warehouse, is not repeated. One that was interrupted
     resumes. Another namespace of the same name is another warehouse, and gets an anchor of its own.
 author: Concert Data Platform engineers (@concert-data-platform)

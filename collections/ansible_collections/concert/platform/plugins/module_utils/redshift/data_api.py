@@ -6,16 +6,32 @@ Everything that calls AWS for the warehouse is in this file. Waits are bounded b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
 from .errors import StatementFailedError, StatementTimeoutError, WarehouseAbsentError, WarehouseError
 
 #: Seconds between looks at a running statement: most end at once, a few take minutes.
 _FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.02, 1.6, 2.0
+#: The Data API ends a statement after a day.
+MAX_SECONDS = 24 * 60 * 60
+#: What passes by itself: botocore tries these a few times or not at all, a run tries until its deadline.
+_PASSING = (
+    "ActiveStatementsExceededException",
+    "ActiveSessionsExceededException",
+    "DatabaseConnectionException",
+    "InternalServerException",
+    "ThrottlingException",
+)
+#: Seconds that a statement gets to stop after it was asked to.
+_STOP_SECONDS = 10.0
+_FINAL = ("FINISHED", "FAILED", "ABORTED")
+_FIRST_RETRY, _LONGEST_RETRY = 0.5, 15.0
 
 
 class Deadline:
@@ -40,6 +56,18 @@ class Deadline:
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the deadline."""
         self._sleep(max(0.0, min(seconds, self._end - self._clock())))
+
+    def allow(self, seconds: float) -> None:
+        """Let at least so many seconds remain."""
+        self._end = max(self._end, self._clock() + seconds)
+
+    def another(self, seconds: float) -> Deadline:
+        """A deadline so many seconds from now, by the same clock."""
+        return Deadline(seconds, self._clock, self._sleep)
+
+    def now(self) -> float:
+        """Seconds of the clock that the deadline goes by."""
+        return self._clock()
 
 
 @dataclass(frozen=True)
@@ -105,11 +133,17 @@ def _get(call: Callable[..., dict[str, Any]], what: str, **arguments: str) -> di
 
 
 class DataApi:
-    """Runs statements and waits for them. `client` is a redshift-data client."""
+    """Runs statements and waits for them. `client` is a redshift-data client.
+
+    Throttling, a full queue and a lost connection are waited out until the deadline. Each request carries a client
+    token, so sending one again after its answer was lost does not run its SQL again.
+    """
 
     def __init__(self, client: Any, warehouse: Warehouse, deadline: Deadline) -> None:
         self._client = client
         self._deadline = deadline
+        #: Called now and then while a statement is waited for, with the seconds that it has taken so far.
+        self.while_waiting: Callable[[float], None] | None = None
         self._target = {
             "WorkgroupName": warehouse.workgroup,
             "Database": warehouse.database,
@@ -118,65 +152,138 @@ class DataApi:
 
     def query(self, sql: str) -> list[list[Any]]:
         """The rows of a query; NULL is None. Raises StatementFailedError and StatementTimeoutError."""
-        submitted = self._client.execute_statement(Sql=sql, **self._target)
+        submitted = self._call(self._client.execute_statement, Sql=sql, ClientToken=_new_token(), **self._target)
         self._wait(submitted["Id"])
         return self._rows(submitted["Id"])
 
-    def execute(self, sql: str, token: str) -> None:
-        """Run one statement. The same `token` never runs it twice. Raises as query does."""
-        self._wait(self._client.execute_statement(Sql=sql, ClientToken=token, **self._target)["Id"])
+    def execute(self, sql: str, token: str, name: str = "") -> None:
+        """Run one statement. The same `token` never runs it twice; `running` finds it by `name`. Raises as query."""
+        submitted = self._call(
+            self._client.execute_statement, Sql=sql, ClientToken=token, **_named(name), **self._target
+        )
+        self._wait(submitted["Id"])
 
-    def batch(self, sqls: Sequence[str], token: str) -> list[int]:
+    def batch(self, sqls: Sequence[str], token: str, name: str = "") -> list[int]:
         """Run up to 40 statements as one transaction; the number of rows each returned.
 
-        The same `token` never runs them twice. Raises as query does; the error carries the failing statement's index.
+        The same `token` never runs them twice; `running` finds them by `name`. Raises as query does; the error carries
+        the failing statement's index.
         """
-        submitted = self._client.batch_execute_statement(Sqls=list(sqls), ClientToken=token, **self._target)
+        submitted = self._call(
+            self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **_named(name), **self._target
+        )
         described = self._wait(submitted["Id"])
         return [max(0, int(part.get("ResultRows", 0))) for part in described.get("SubStatements", ())]
 
     def query_all(self, sqls: Sequence[str]) -> list[list[list[Any]]]:
         """The rows of up to 40 queries, run as one transaction. Raises as batch does."""
-        submitted = self._client.batch_execute_statement(Sqls=list(sqls), **self._target)
+        submitted = self._call(
+            self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=_new_token(), **self._target
+        )
         described = self._wait(submitted["Id"])
         return [self._rows(part["Id"]) for part in described["SubStatements"]]
 
+    def running(self, name: str) -> list[str]:
+        """Ids of the statements of this name that have not ended. Only those of the caller's own role are seen."""
+        found: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self._call(self._client.list_statements, StatementName=name, Status="ALL", **token)
+            found.extend(
+                listed["Id"] for listed in page["Statements"] if listed["Status"] in ("SUBMITTED", "PICKED", "STARTED")
+            )
+            if not page.get("NextToken"):
+                return found
+            token = {"NextToken": page["NextToken"]}
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; whether there is time left."""
+        if self._deadline.passed:
+            return False
+        self._deadline.pause(seconds)
+        return True
+
+    def allow(self, seconds: float) -> None:
+        """Let at least so many seconds remain until the deadline."""
+        self._deadline.allow(seconds)
+
+    def _call(self, call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+        """The answer to a request that is sent again, as it is, while what stops it passes by itself."""
+        pause = _FIRST_RETRY
+        while True:
+            try:
+                return call(**arguments)
+            except (ClientError, HTTPClientError) as error:
+                if not _passes(error) or not self.pause(pause):
+                    raise
+            pause = min(_LONGEST_RETRY, pause * 2)
+
     def _wait(self, statement_id: str) -> dict[str, Any]:
         """The description of a finished statement."""
-        pause = _FIRST_POLL
+        pause, started = _FIRST_POLL, self._deadline.now()
         while True:
-            described: dict[str, Any] = self._client.describe_statement(Id=statement_id)
+            described = self._call(self._client.describe_statement, Id=statement_id)
             status = described["Status"]
             if status == "FINISHED":
                 return described
-            if status in ("FAILED", "ABORTED"):
+            if status in _FINAL:
                 raise _failure(described)
             if self._deadline.passed:
-                self._cancel(statement_id)
-                raise StatementTimeoutError(
-                    f"A statement was still {status} after {self._deadline.seconds:.0f} s and was asked to stop "
-                    f"(Data API id {statement_id}). Look at what it waits for, or allow more time."
-                )
+                return self._stop(statement_id, status)
             self._deadline.pause(pause)
+            if self.while_waiting:
+                self.while_waiting(self._deadline.now() - started)
             pause = min(_LONGEST_POLL, pause * _POLL_GROWTH)
 
-    def _cancel(self, statement_id: str) -> None:
-        """Ask a statement to stop. One that has just ended cannot be cancelled, which is as good."""
-        try:
+    def _stop(self, statement_id: str, status: str) -> dict[str, Any]:
+        """Ask a statement to stop, and see that it does; its description if it has reached a good end all the same."""
+        with suppress_code("ValidationException"):  # it has just ended
             self._client.cancel_statement(Id=statement_id)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ValidationException":
-                raise
+        patience = self._deadline.another(_STOP_SECONDS)
+        described = self._client.describe_statement(Id=statement_id)
+        while described["Status"] not in _FINAL and not patience.passed:
+            patience.pause(0.2)
+            described = self._client.describe_statement(Id=statement_id)
+        if described["Status"] == "FINISHED":
+            return dict(described)
+        how = "was stopped" if described["Status"] in _FINAL else "was asked to stop, and has not yet"
+        raise StatementTimeoutError(
+            f"A statement was still {status} after {self._deadline.seconds:.0f} s and {how} (Data API id "
+            f"{statement_id}). Look at what it waits for, or allow more time."
+        )
 
     def _rows(self, statement_id: str) -> list[list[Any]]:
         rows: list[list[Any]] = []
         token: dict[str, str] = {}
         while True:
-            page = self._client.get_statement_result(Id=statement_id, **token)
+            page = self._call(self._client.get_statement_result, Id=statement_id, **token)
             rows.extend([_value(field) for field in record] for record in page["Records"])
             if not page.get("NextToken"):
                 return rows
             token = {"NextToken": page["NextToken"]}
+
+
+@contextmanager
+def suppress_code(code: str) -> Iterator[None]:
+    """Let an AWS error of this code pass."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != code:
+            raise
+
+
+def _passes(error: ClientError | HTTPClientError) -> bool:
+    """Whether a request that ended so may simply be sent again. A lost answer (HTTPClientError) is one."""
+    return not isinstance(error, ClientError) or error.response.get("Error", {}).get("Code") in _PASSING
+
+
+def _new_token() -> str:
+    return uuid.uuid4().hex
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"StatementName": name} if name else {}
 
 
 def _value(field: dict[str, Any]) -> Any:

@@ -19,6 +19,10 @@ class WarehouseAbsentError(WarehouseError):
     """The namespace or workgroup does not exist (yet)."""
 
 
+class LockHeldError(WarehouseError):
+    """Another run works on the warehouse; the message says whose."""
+
+
 class StatementFailedError(WarehouseError):
     """A statement, or one of a batch, did not finish.
 

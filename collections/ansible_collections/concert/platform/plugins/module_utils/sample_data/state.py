@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from .errors import SampleDataError
 
@@ -65,15 +65,16 @@ class Decision:
 
 
 def decide(stored: State | None, checksum: str, namespace_id: str, today: date) -> Decision:
-    """Whether to send, and with which anchor.
+    """Whether to send, and with which anchor: the Monday of this week, so that the files' weekends are weekends.
 
     A load that was interrupted, or whose files have changed since, keeps its anchor: rows that are there already are
     then updated, not doubled. Another warehouse is empty, so its data may as well be of today.
     """
+    monday = today - timedelta(days=today.weekday())
     if stored is None:
-        return Decision(True, State(today, checksum, namespace_id), "it was never loaded")
+        return Decision(True, State(monday, checksum, namespace_id), "it was never loaded")
     if stored.namespace_id != namespace_id:
-        return Decision(True, State(today, checksum, namespace_id), "the warehouse is another one")
+        return Decision(True, State(monday, checksum, namespace_id), "the warehouse is another one")
     wanted = State(stored.anchor_date, checksum, namespace_id)
     if stored.checksum != checksum:
         return Decision(True, wanted, "the files have changed")

@@ -1,0 +1,1 @@
+"""The stack engine side by side with other tools: `python -m bench`."""

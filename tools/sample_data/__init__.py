@@ -1,0 +1,1 @@
+"""The generator of sample data: `python -m tools.sample_data --help`."""
