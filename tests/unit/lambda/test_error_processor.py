@@ -43,23 +43,17 @@ class Memory:
             raise refused("ConditionalCheckFailedException")
         self.items[Item["fingerprint"]["S"]] = Item
 
-    def update_item(
-        self,
-        Key: Any,
-        UpdateExpression: str,
-        ExpressionAttributeValues: Any,
-        ConditionExpression: str = "",
-        **_: Any,
-    ) -> None:
+    def update_item(self, **request: Any) -> None:
         """Sets the expiry; with a condition it counts up to what the condition allows."""
-        item = self.items.setdefault(Key["fingerprint"]["S"], {"reports": {"N": "0"}})
-        if ConditionExpression:
-            assert UpdateExpression.endswith("ADD reports :one")
-            assert ConditionExpression == "attribute_not_exists(reports) OR reports < :most"
-            if int(item["reports"]["N"]) >= int(ExpressionAttributeValues[":most"]["N"]):
+        item = self.items.setdefault(request["Key"]["fingerprint"]["S"], {"reports": {"N": "0"}})
+        values = request["ExpressionAttributeValues"]
+        if "ConditionExpression" in request:
+            assert request["UpdateExpression"].endswith("ADD reports :one")
+            assert request["ConditionExpression"] == "attribute_not_exists(reports) OR reports < :most"
+            if int(item["reports"]["N"]) >= int(values[":most"]["N"]):
                 raise refused("ConditionalCheckFailedException")
             item["reports"] = {"N": str(int(item["reports"]["N"]) + 1)}
-        item["ttl"] = ExpressionAttributeValues[":ttl"]
+        item["ttl"] = values[":ttl"]
 
     def delete_item(self, Key: Any, **_: Any) -> None:  # noqa: N803
         """Forgets."""
