@@ -38,9 +38,9 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
     found = errors(decode(event))
     outcomes = Counter(_handle(error) for error in found)
     log = logger.warning if outcomes["postponed"] else logger.info
-    told = {"found": len(found), "reported": outcomes["reported"], "postponed": outcomes["postponed"]}
-    log("Errors processed", **told)
-    return told
+    reported, postponed = outcomes["reported"], outcomes["postponed"]
+    log("Errors processed", found=len(found), reported=reported, postponed=postponed)
+    return {"found": len(found), "reported": reported, "postponed": postponed}
 
 
 def _handle(error: LoggedError) -> str:
