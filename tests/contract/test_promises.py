@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from concert_common import hours
 
 from tests.contract.model import ROOT, SETTINGS, Platform, Resource, Setting, platform, written_templates
 from tests.contract.rules.observability import EMITTED, alarms
@@ -207,6 +208,17 @@ def watched_types(alarm: str) -> set[tuple[str, str]]:
         if (stat := query.get("MetricStat"))
         for dimension in stat["Metric"]["Dimensions"]
         if dimension["Name"] == "DataType"
+    }
+
+
+def test_the_hourly_figures_are_read_from_an_index_that_the_chatbot_fills() -> None:
+    """The functions' common code and the template name the same index and attribute; what it holds is what is asked."""
+    table = named("AWS::DynamoDB::Table", "concert-chatbot-conversations-development").properties
+    (index,) = [one for one in table["GlobalSecondaryIndexes"] if one["IndexName"] == hours.INDEX]
+    assert [key["AttributeName"] for key in index["KeySchema"]] == [hours.ATTRIBUTE, "timestamp"]
+    assert index["Projection"] == {
+        "ProjectionType": "INCLUDE",
+        "NonKeyAttributes": ["user_id", "role", "confidence"],
     }
 
 
