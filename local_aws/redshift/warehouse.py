@@ -12,6 +12,7 @@ from ministack.services import secretsmanager
 from psycopg import sql
 
 from local_aws.postgres import Postgres
+from local_aws.redshift import privileges
 from local_aws.redshift.compatibility import SETUP
 from local_aws.redshift.errors import StatementError
 from local_aws.redshift.identity import database_user
@@ -65,6 +66,7 @@ class Warehouse:
         """Give every database Redshift's functions, and create the namespace's own."""
         with psycopg.connect(template, autocommit=True) as connection:
             connection.execute(SETUP)
+            connection.execute(privileges.SETUP)
         with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.lower())))
             if database.lower() != "dev":

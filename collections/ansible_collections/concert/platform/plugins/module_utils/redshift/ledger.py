@@ -64,6 +64,8 @@ HISTORY = (
     "SELECT version, name, executed_by, release_id, duration_ms, CAST(applied_at AS VARCHAR(19)), is_baseline "  # noqa: S608
     f"FROM {TABLE} ORDER BY version"
 )
+#: The same of the ledger of release 0.1.0.
+HISTORY_BEFORE = HISTORY.replace("release_id", "NULL").replace("is_baseline", "FALSE")
 HISTORY_REPEATABLE = (
     "SELECT name, executed_by, release_id, duration_ms, CAST(applied_at AS VARCHAR(19)) "  # noqa: S608
     f"FROM {REPEATABLE_TABLE} ORDER BY sequence_number"

@@ -396,9 +396,10 @@ def _failed(migration: Migration, step: Step, reason: str) -> str:
     place = explain.find(step, reason)
     number = migration.steps.index(step) + 1
     since = "" if place.line == step.line else f", which begins on line {step.line}"
+    reads = "There it reads" if place.exact else "It reads"
     return (
         f"{migration.file_name} line {place.line} (statement {number}{since}) failed: {reason.rstrip('.')}. "
-        f"There it reads `{place.text}`."
+        f"{reads} `{place.text}`."
     )
 
 
