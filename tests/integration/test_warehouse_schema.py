@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.concert.platform.plugins.action import redshift_info, redshift_migrate, redshift_routines
 from ansible_collections.concert.platform.plugins.module_utils.redshift import catalog
+from ansible_collections.concert.platform.plugins.module_utils.redshift.files import read_directory
 
 from tests.integration.local_aws.redshift_support import create_role, session_of
 from tests.integration.warehouse_actions import TestWarehouse, run_action
@@ -127,14 +128,14 @@ BY_HAND = [
         "COMMENT ON COLUMN concert_dw.artists.name IS 'what they are called'",
         "COMMENT ON COLUMN concert_dw.artists.name IS 'Name as it is announced'",
         [
-            "table artists / column name / comment: what they are called in the warehouse, "
-            "Name as it is announced by the migrations"
+            "table artists / column name / comment: 'what they are called' in the warehouse, "
+            "'Name as it is announced' by the migrations"
         ],
     ),
     (
         "GRANT DELETE ON concert_dw.artists TO ROLE concert_reader",
         "REVOKE DELETE ON concert_dw.artists FROM ROLE concert_reader",
-        ["table artists / granted to role concert_reader: DELETE, SELECT in the warehouse, SELECT by the migrations"],
+        ["table artists / granted to role concert_reader: 'DELETE, SELECT' in the warehouse, 'SELECT' by the"],
     ),
     (
         "GRANT SELECT ON concert_dw.artists TO PUBLIC",
@@ -173,6 +174,31 @@ def test_what_was_changed_by_hand_is_drift_until_it_is_undone(migrated: TestWare
     assert drift(migrated) == []
 
 
+def test_a_view_of_other_text_is_drift_until_a_migration_makes_it_again(
+    migrated: TestWarehouse, tmp_path: Path
+) -> None:
+    (original,) = [
+        step.sql
+        for migration in read_directory(MIGRATIONS, NAMES)
+        for step in migration.steps
+        if migration.repeatable and "VIEW concert_dw.v_upcoming_concerts" in step.sql and "SELECT" in step.sql
+    ]
+    migrated.query(original)
+    assert drift(migrated) == []
+    migrated.query(original.replace("'scheduled'", "'cancelled'"))
+    expected = ["view v_upcoming_concerts / text: 'another' in the warehouse, 'as it was made' by the migrations"]
+    assert drift(migrated) == expected
+    # A run that makes other views does not take the change for its own.
+    directory = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    (directory / "R__50_more.sql").write_text("CREATE OR REPLACE VIEW concert_dw.v_more AS SELECT 1 AS one;")
+    assert migrate(migrated, directory)["applied"] == ["R__50_more.sql"]
+    migrated.query("DROP VIEW concert_dw.v_more")
+    assert drift(migrated) == expected
+    (directory / "R__50_more.sql").write_text(f"{original};")
+    assert migrate(migrated, directory)["applied"] == ["R__50_more.sql"]
+    assert drift(migrated) == []
+
+
 def test_a_changed_routine_is_drift_and_other_spacing_is_not(migrated: TestWarehouse) -> None:
     head = "CREATE OR REPLACE PROCEDURE concert_dw.calculate_venue_popularity () AS $$"
     call = "CALL concert_dw.calculate_venue_popularity(CURRENT_DATE"
@@ -180,7 +206,7 @@ def test_a_changed_routine_is_drift_and_other_spacing_is_not(migrated: TestWareh
     assert drift(migrated) == []
     migrated.query(f"{head} BEGIN {call} - 1); END; $$ LANGUAGE plpgsql")
     (line,) = drift(migrated)
-    assert line.startswith("routine calculate_venue_popularity(): text ")
+    assert line.startswith("routine calculate_venue_popularity(): 'text ")
     migrated.query(f"{head} BEGIN {call}); END; $$ LANGUAGE plpgsql")
     assert drift(migrated) == []
 

@@ -12,6 +12,7 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.catalog 
     differences,
     digest,
     from_rows,
+    view_differences,
 )
 
 ROOT = Path(__file__).resolve().parents[3] / "files" / "redshift"
@@ -96,7 +97,7 @@ def test_rows_of_the_catalog_become_facts() -> None:
         pytest.param(
             {"table a": "", "table a / order of columns": "x, y"},
             {"table a": "", "table a / order of columns": "y, x"},
-            ["table a / order of columns: y, x in the warehouse, x, y by the migrations"],
+            ["table a / order of columns: 'y, x' in the warehouse, 'x, y' by the migrations"],
             id="another-order",
         ),
         pytest.param(
@@ -114,4 +115,12 @@ def test_differences_are_told_both_ways_and_once(
 
 
 def test_an_empty_fact_is_told_as_nothing() -> None:
-    assert str(Difference("fact", "", "something")) == "fact: something in the warehouse, nothing by the migrations"
+    assert str(Difference("fact", "", "something")) == "fact: 'something' in the warehouse, nothing by the migrations"
+
+
+def test_a_views_text_is_compared_with_what_was_noted_and_with_nothing_else() -> None:
+    changed, unknown = view_differences({"a": "1", "b": "1", "gone": "1"}, {"a": "1", "b": "2", "c": "3"})
+    assert [str(difference) for difference in changed] == [
+        "view b / text: 'another' in the warehouse, 'as it was made' by the migrations"
+    ]
+    assert unknown == ("c",)

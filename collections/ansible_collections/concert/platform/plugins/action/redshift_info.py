@@ -76,12 +76,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         database = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
         if options["catalog"]:
-            expected = read_catalog(Path(options["catalog"]), placeholders)
-            differences = catalog.differences(expected, catalog.from_rows(*database.query_all(catalog.QUERIES)))
-            return {
-                "drift": [str(difference) for difference in differences],
-                "lines": report.drift(differences),
-            }
+            return _drift(database, read_catalog(Path(options["catalog"]), placeholders))
         run = Run(ledger.Author(""), uuid.uuid4().hex, processes.described(os.getpid()))
         migrator = Migrator(database, run, report=self._report, is_alive=processes.alive)
         now, problem = migrator.ledger(), ""
@@ -102,6 +97,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _report(self, line: str) -> None:
         Display().display(f"redshift_info | {line}")
+
+
+def _drift(database: DataApi, expected: dict[str, str]) -> dict[str, Any]:
+    *rows, views = database.query_all([*catalog.QUERIES, catalog.VIEW_TEXTS])
+    noted = _rows(database, f"SELECT name, digest FROM {ledger.VIEWS_TABLE}")  # noqa: S608 - a constant
+    changed_views, unknown_views = catalog.view_differences(
+        {str(name): str(digest) for name, digest in noted}, {str(name): str(digest) for name, digest in views}
+    )
+    found = [*catalog.differences(expected, catalog.from_rows(*rows)), *changed_views]
+    return {"drift": [str(difference) for difference in found], "lines": report.drift(found, unknown_views)}
 
 
 def read_catalog(path: Path, placeholders: dict[str, str]) -> dict[str, str]:

@@ -12,9 +12,10 @@ description:
   - >-
     With O(catalog), compares the warehouse's catalog with what the migrations make, both ways: what is in the warehouse
     and in no migration, and what is in the migrations and not in the warehouse.
-  - Compared are tables, views and their columns, column types and comments, the routines' text, grants and who holds a
-    role, in the schema C(concert_dw); and the names of tables and views in C(public). Not compared are distribution and
-    sort keys and the text of views.
+  - >-
+    Compared are tables, views and their columns, column types and comments, the routines' text, grants and who holds a
+    role, in the schema C(concert_dw); and the names of tables and views in C(public). A view's text is compared with
+    what the warehouse made of it when a migration last made it. Not compared are distribution and sort keys.
   - Changes nothing. Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:

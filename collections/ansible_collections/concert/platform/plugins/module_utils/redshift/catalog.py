@@ -4,9 +4,10 @@ A catalog is a flat table of facts: `table artists / column name` → `character
 migrations make is committed as such a table (`files/redshift/catalog.yml`), taken from a freshly migrated database, and
 a test holds it to that. So drift is found on Redshift by a few queries that change nothing.
 
-Compared are names, columns with their types, comments, the routines' text, roles, grants, and who holds a role. Not
-compared are distribution, sort keys and a view's text: Redshift prints that in words of its own. A view's columns are
-compared by name, since Redshift and PostgreSQL give expressions different types.
+Compared are names, columns with their types, comments, the routines' text, roles, grants, and who holds a role. Of a
+view, columns are compared by name, since Redshift and PostgreSQL give expressions different types; its text with what
+the same database made of it when a migration last made it (noted beside the ledger), since each prints it in words of
+its own. Not compared are distribution and sort keys.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ _MEMBERS = "SELECT role_name, user_name FROM svv_user_grants WHERE role_name LIK
 #: What from_rows reads, in its order. All run as the admin, on Redshift and on the embedded one alike.
 QUERIES = (_RELATIONS, _COLUMNS, _ROUTINES, _GRANTS, _ROUTINE_GRANTS, _SCHEMA_GRANTS, _MEMBERS)
 
+#: A digest of what the database says each view's text is, in its own words.
+VIEW_TEXTS = f"SELECT viewname, MD5(definition) FROM pg_views WHERE schemaname = '{SCHEMA}' ORDER BY viewname"  # noqa: S608
+
 _KINDS = {"r": "table", "v": "view", "m": "materialized view"}
 
 Rows = Sequence[Sequence[Any]]
@@ -79,9 +83,8 @@ class Difference:
         if self.found is None:
             detail = f" ({self.expected})" if self.expected else ""
             return f"{self.fact}{detail}: in the migrations, not in the warehouse"
-        return (
-            f"{self.fact}: {self.found or 'nothing'} in the warehouse, {self.expected or 'nothing'} by the migrations"
-        )
+        found, expected = (f"'{text}'" if text else "nothing" for text in (self.found, self.expected))
+        return f"{self.fact}: {found} in the warehouse, {expected} by the migrations"
 
 
 def from_rows(
@@ -136,6 +139,18 @@ def digest(source: str) -> str:
     """The first characters of a hash of a routine's text, whatever its line breaks, spaces, comments and case."""
     text = re.sub(r"--[^\n]*", "", source)
     return hashlib.sha256(re.sub(r"\s+", "", text).lower().encode()).hexdigest()[:16]
+
+
+def view_differences(
+    noted: Mapping[str, str], found: Mapping[str, str]
+) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """The views whose text is not what a migration made, by digests; and those of which none was ever noted."""
+    changed = [
+        Difference(f"view {name} / text", "as it was made", "another")
+        for name, digest in sorted(found.items())
+        if noted.get(name, digest) != digest
+    ]
+    return tuple(changed), tuple(sorted(set(found) - set(noted)))
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> tuple[Difference, ...]:

@@ -48,11 +48,16 @@ def status(
     return lines
 
 
-def drift(differences: Sequence[Difference]) -> list[str]:
-    """What differs between the warehouse and the migrations."""
-    if not differences:
-        return ["Drift: none. The warehouse holds what the migrations make, and nothing else."]
-    return [f"Drift: {len(differences)}", *(f"  {difference}" for difference in differences)]
+def drift(differences: Sequence[Difference], unknown_views: Sequence[str] = ()) -> list[str]:
+    """What differs between the warehouse and the migrations; and the views whose text cannot be compared."""
+    if differences:
+        lines = [f"Drift: {len(differences)}", *(f"  {difference}" for difference in differences)]
+    else:
+        lines = ["Drift: none. The warehouse holds what the migrations make, and nothing else."]
+    if unknown_views:
+        names = ", ".join(unknown_views)
+        lines.append(f"Not compared: the text of {names}; no migration of this release has made them here.")
+    return lines
 
 
 def _statements(migration: Migration) -> str:
