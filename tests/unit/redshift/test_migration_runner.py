@@ -366,3 +366,25 @@ def test_views_that_cannot_be_noted_fail_nothing() -> None:
     assert apply(database, repeatable("r", "CREATE VIEW concert_dw.v AS SELECT 1"), lines=lines) == ["r"]
     assert any("drift will not compare them" in line for line in lines)
     assert database.holder is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "kept"),
+    [
+        pytest.param(StatementTimeoutError("slow", stopped=True), False, id="what-was-stopped-frees-the-lease"),
+        pytest.param(StatementTimeoutError("slow", stopped=False), True, id="what-goes-on-keeps-it"),
+        pytest.param(KeyboardInterrupt(), True, id="an-interruption-keeps-it"),
+        pytest.param(OSError("lost"), True, id="a-lost-warehouse-keeps-it"),
+    ],
+)
+def test_a_lease_that_leaves_something_running_stays_for_who_takes_it_over(ending: BaseException, kept: bool) -> None:
+    database = FakeDatabase()
+
+    def end(sqls: Sequence[str]) -> None:
+        if "A" in sqls:
+            raise ending
+
+    database.before_batch = end
+    with pytest.raises((MigrationFailedError, KeyboardInterrupt, OSError)):
+        apply(database, FIRST)
+    assert (database.holder is not None) is kept

@@ -164,9 +164,14 @@ class Migrator:
                     applied.append(migration)
                 else:
                     self._report(f"{place}: another run has just applied it")
+        except WarehouseError as error:
+            # Who takes a lease over looks for what still runs, so a lease that leaves something running stays. So it does
+            # when the run is interrupted or loses the warehouse: nothing here is reached then.
+            self._finish(durations, keep_lease=not getattr(error.__cause__, "stopped", True))
+            raise
         finally:
             self._database.while_waiting = None
-            self._finish(durations)
+        self._finish(durations)
         return tuple(applied)
 
     def _view_texts(self, applied: Iterable[Migration]) -> dict[str, str]:
@@ -261,15 +266,17 @@ class Migrator:
             self._database.while_waiting = waiting
         self._renewed = self._clock()
 
-    def _finish(self, durations: dict[Migration, int]) -> None:
+    def _finish(self, durations: dict[Migration, int], *, keep_lease: bool = False) -> None:
         """Note durations and views' texts and give the lease up, in time of their own when the run's is over."""
+        self._database.while_waiting = None
         self._database.allow(_LAST_WORDS)
         notes = ledger.set_durations(durations)
         try:
             notes += ledger.set_view_texts(self._view_texts(durations))
         except WarehouseError as error:
             self._report(f"the texts of views were not noted, drift will not compare them: {error}")
-        self._give_up_lease(notes)
+        if not keep_lease:
+            self._give_up_lease(notes)
 
     def _give_up_lease(self, sqls: Sequence[str]) -> None:
         """Failing to fails nothing: the notes are for reading only, and a lease ends by itself."""
