@@ -165,8 +165,8 @@ class Migrator:
                 else:
                     self._report(f"{place}: another run has just applied it")
         except WarehouseError as error:
-            # Who takes a lease over looks for what still runs, so a lease that leaves something running stays. So it does
-            # when the run is interrupted or loses the warehouse: nothing here is reached then.
+            # Who takes a lease over looks for what still runs, so a lease that leaves something running stays. So does
+            # that of a run that is interrupted or loses the warehouse: nothing here is reached then.
             self._finish(durations, keep_lease=not getattr(error.__cause__, "stopped", True))
             raise
         finally:
