@@ -10,6 +10,9 @@ The templates in `files/cloudformation/` are whole files that AWS reads as they 
 
 Everything else in a template, comments included, stays as it is. The same sources give the same bytes.
 
+Of the API's source it also makes `concert_common/contract.json` in the functions' shared layer: what each operation
+takes, by which the functions validate requests.
+
     # >>> assembled from files/api/openapi.yaml (`make templates`)
     ...
     # <<< assembled
@@ -38,6 +41,8 @@ from tools.dashboards import DashboardError, render  # noqa: E402 - found only b
 
 TEMPLATES: Final = Path("files/cloudformation")
 FINGERPRINTS: Final = "the functions"
+API: Final = Path("files/api/openapi.yaml")
+CONTRACT: Final = Path("files/lambda/layers/shared/concert_common/contract.json")
 
 _BLOCK: Final = re.compile(
     r"^(?P<indent> *)# >>> assembled from (?P<source>[^(\n]+?) *(?P<note>\([^\n]*\))?\n"
@@ -112,12 +117,65 @@ def _dump(value: Mapping[str, Any], indent: str) -> str:
 def api_body(source: str) -> dict[str, Any]:
     """The OpenAPI document as the RestApi's `Body`: placeholders marked for Fn::Sub, `x-shared` left out.
 
-    An integration's `uri: ${SomeAlias}` becomes the address under which API Gateway invokes that alias.
+    An integration's `uri: ${SomeAlias}` becomes the address under which API Gateway invokes that alias. Of a
+    parameter's schema only the type stays, and of a body's only that it is an object: the functions see to the rest.
     """
     document = yaml.safe_load(source)
     document.pop("x-shared", None)
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            parameters = operation if method == "parameters" else operation.get("parameters", [])
+            for parameter in parameters:
+                parameter["schema"] = {"type": parameter["schema"]["type"]}
+            content = operation.get("requestBody", {}).get("content", {}) if method != "parameters" else {}
+            for media in content.values():
+                name = _schema_name(media["schema"])
+                document["components"]["schemas"][name] = {"type": "object"}
     body: dict[str, Any] = _substitutable(document)
     return body
+
+
+def contract(source: str) -> dict[str, Any]:
+    """What each operation of the OpenAPI document takes.
+
+    For `path`, `query`, `header` and `body`, where it takes any, a JSON schema of the object of named values.
+    """
+    document = yaml.safe_load(source)
+    schemas = document.get("components", {}).get("schemas", {})
+    operations = {}
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            if method in ("options", "parameters") or "operationId" not in operation:
+                continue
+            parts: dict[str, Any] = {}
+            for parameter in operation.get("parameters", []):
+                part = parts.setdefault(parameter["in"], {"type": "object", "required": [], "properties": {}})
+                part["properties"][parameter["name"]] = parameter["schema"]
+                if parameter["required"]:
+                    part["required"].append(parameter["name"])
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                parts["body"] = _without_descriptions(schemas[_schema_name(media["schema"])])
+            for part in parts.values():
+                part["$schema"] = "http://json-schema.org/draft-04/schema#"
+                if not part.get("required"):  # draft 4 knows no empty list of required names
+                    part.pop("required", None)
+            operations[operation["operationId"]] = parts
+    return operations
+
+
+def _schema_name(reference: Mapping[str, Any]) -> str:
+    return str(reference["$ref"]).rsplit("/", 1)[-1]
+
+
+def _without_descriptions(schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties = schema["properties"].items()
+    plain = {name: {k: v for k, v in inner.items() if k != "description"} for name, inner in properties}
+    return {**schema, "properties": plain}
+
+
+def contract_text(source: str) -> str:
+    """The contract as its file holds it."""
+    return json.dumps(contract(source), indent=1, sort_keys=True) + "\n"
 
 
 def _substitutable(value: Any, key: str = "") -> Any:
@@ -215,20 +273,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Put API and dashboard sources into the CloudFormation templates.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a template is stale")
     check: bool = parser.parse_args(arguments).check
-    stale = []
+    contract_path = ROOT / CONTRACT
+    wanted = {contract_path: contract_text((ROOT / API).read_text(encoding="utf-8"))}
     for path in sorted((ROOT / TEMPLATES).glob("*.yaml")):
         name = str(path.relative_to(ROOT))
-        before = path.read_text(encoding="utf-8")
         try:
-            after = assemble(before, name, ROOT)
+            wanted[path] = assemble(path.read_text(encoding="utf-8"), name, ROOT)
         except (AssemblyError, DashboardError) as error:
             print(error, file=sys.stderr)
             return 1
-        if after == before:
+    stale = []
+    for path, text in wanted.items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
+        name = str(path.relative_to(ROOT))
         stale.append(name)
         if not check:
-            path.write_text(after, encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
             print(f"assembled {name}")
     if check and stale:
         print(f"Stale: {', '.join(stale)}. Run `make templates` and commit the result.", file=sys.stderr)

@@ -60,6 +60,7 @@ def sources(tmp_path: Path) -> Path:
     source = tmp_path / "files" / "api" / "openapi.yaml"
     source.parent.mkdir(parents=True)
     source.write_text(OPENAPI)
+    (tmp_path / assembler.CONTRACT).parent.mkdir(parents=True)
     return tmp_path
 
 
@@ -259,3 +260,41 @@ def test_a_broken_marker_is_refused_by_name(text: str, words: str, sources: Path
     with pytest.raises(assembler.AssemblyError, match=words) as raised:
         assembler.assemble(text, "t.yaml", sources)
     assert str(raised.value).startswith("t.yaml: ")
+
+
+def test_the_committed_contract_is_what_the_api_s_source_gives() -> None:
+    source = (ROOT / assembler.API).read_text(encoding="utf-8")
+    assert (ROOT / assembler.CONTRACT).read_text(encoding="utf-8") == assembler.contract_text(source), (
+        "stale: run `make templates`"
+    )
+
+
+def test_the_gateway_gets_of_a_request_what_it_can_say_well_and_the_functions_get_all() -> None:
+    source = """\
+openapi: 3.0.1
+paths:
+  /a/{id}:
+    post:
+      operationId: change
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string, maxLength: 9}}
+        - {name: n, in: query, required: false, schema: {type: integer, default: 3}}
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Change"}}}}
+    options:
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string, maxLength: 9}}
+components:
+  schemas:
+    Change: {type: object, required: [to], properties: {to: {type: string, description: x, minLength: 1}}}
+"""
+    body = assembler.api_body(source)
+    assert body["components"]["schemas"] == {"Change": {"type": "object"}}
+    for method in ("post", "options"):
+        schemas = [parameter["schema"] for parameter in body["paths"]["/a/{id}"][method]["parameters"]]
+        assert schemas == [{"type": "string"}, {"type": "integer"}][: len(schemas)]
+    contract = assembler.contract(source)
+    assert {part: (schema.get("required"), schema["properties"]) for part, schema in contract["change"].items()} == {
+        "path": (["id"], {"id": {"type": "string", "maxLength": 9}}),
+        "query": (None, {"n": {"type": "integer", "default": 3}}),
+        "body": (["to"], {"to": {"type": "string", "minLength": 1}}),
+    }

@@ -95,7 +95,7 @@ def test_the_plan_of_a_release_is_what_the_release_does(production: Production, 
     plan = production.run(*arguments, "--check", "--diff")
     assert plan.code == 0, plan.output
     roles = {task.partition(" : ")[0] for task in plan.changed_tasks()}
-    assert roles == {"storage", "warehouse_schema", "monitoring", "alert_subscriptions"}
+    assert roles == {"storage", "warehouse_schema", "monitoring", "alert_subscriptions", "release"}
     done = production.run(*arguments)
     assert (done.code, done.changed_tasks()) == (0, plan.changed_tasks()), done.output
     again = production.run(*arguments, "--tags", "storage,monitoring")

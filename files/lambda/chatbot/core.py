@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from concert_common.http import Event
-from concert_common.requests import Fields
+from concert_common.requests import read
 from concert_common.settings import EnvironmentReader, WarehouseSettings
 from concert_common.warehouse import Row
 
@@ -56,12 +56,8 @@ class ChatRequest:
     @classmethod
     def from_event(cls, event: Event) -> ChatRequest:
         """Raises 400 for a missing or wrong field."""
-        fields = Fields.of_body(event)
-        return cls(
-            fields.required_text("message", maximum=2000),
-            fields.text("session_id", maximum=128),
-            fields.text("user_id", maximum=128),
-        )
+        values = read(event, "chat")
+        return cls(values["message"].strip(), values["session_id"], values["user_id"])
 
 
 @dataclass(frozen=True)
@@ -75,13 +71,8 @@ class HistoryRequest:
     @classmethod
     def from_event(cls, event: Event) -> HistoryRequest:
         """Raises 400 for a wrong value; `next` is what the page before returned."""
-        query = Fields.of_query(event)
-        after = query.integer("next", default=0, minimum=0, maximum=10**12 * 9) if query.text("next", maximum=20) else 0
-        return cls(
-            Fields.of_path(event).required_text("session_id", maximum=128),
-            query.integer("limit", default=50, minimum=1, maximum=100),
-            after or None,
-        )
+        values = read(event, "history")
+        return cls(values["session_id"], values["limit"], int(values["next"] or 0) or None)
 
 
 class Intent(Enum):

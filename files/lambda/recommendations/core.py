@@ -9,7 +9,7 @@ from typing import Any
 from concert_common import queries
 from concert_common.http import Event
 from concert_common.recommendation import Taste, UpcomingConcert, rank
-from concert_common.requests import Fields
+from concert_common.requests import read, words
 from concert_common.warehouse import Row, Statement
 
 #: Less than the gateway's 29 s and the function's own time-out, so that a slow warehouse still gets a 504 from us.
@@ -28,12 +28,12 @@ class RecommendationRequest:
     @classmethod
     def from_event(cls, event: Event) -> RecommendationRequest:
         """Raises 400 for a value that breaks its rule."""
-        query = Fields.of_query(event)
+        values = read(event, "recommendations")
         return cls(
-            query.text("user_id", maximum=128),
-            query.words("artist_preferences", count=20, maximum=100),
-            query.text("location", maximum=100),
-            query.integer("top_n", default=10, minimum=1, maximum=50),
+            values["user_id"],
+            words(values["artist_preferences"]),
+            (values["location"] or "").strip() or None,
+            values["top_n"],
         )
 
     @property

@@ -12,12 +12,11 @@ from concert_common import prediction, queries
 from concert_common.errors import NotFoundError
 from concert_common.formats import money
 from concert_common.http import Event
-from concert_common.requests import Fields
+from concert_common.requests import read
 from concert_common.warehouse import Row, Statement
 
 #: Less than the gateway's 29 s and the function's own time-out, so that a slow warehouse still gets a 504 from us.
 ANSWER_SECONDS = 20.0
-_HIGHEST_PRICE = 100_000
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,13 @@ class PredictionRequest:
     @classmethod
     def from_event(cls, event: Event) -> PredictionRequest:
         """Raises 400 for a missing or wrong field."""
-        fields = Fields.of_body(event)
+        values = read(event, "predictTickets")
+        day, price = values["event_date"], values["ticket_price"]
         return cls(
-            fields.required_text("artist_id", maximum=64),
-            fields.required_text("venue_id", maximum=64),
-            fields.day("event_date"),
-            fields.amount("ticket_price", maximum=_HIGHEST_PRICE),
+            values["artist_id"],
+            values["venue_id"],
+            date.fromisoformat(day) if day is not None else None,
+            Decimal(price) if price is not None else None,
         )
 
     def statements(self) -> list[Statement]:

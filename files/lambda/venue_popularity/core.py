@@ -10,7 +10,7 @@ from typing import Any, cast
 from concert_common import queries
 from concert_common.formats import money, rate
 from concert_common.http import Event
-from concert_common.requests import Fields
+from concert_common.requests import read
 from concert_common.warehouse import Row, Statement
 
 #: Less than the gateway's 29 s and the function's own time-out, so that a slow warehouse still gets a 504 from us.
@@ -30,11 +30,8 @@ class PopularityRequest:
     @classmethod
     def from_event(cls, event: Event) -> PopularityRequest:
         """Raises 400 for a value out of range."""
-        query = Fields.of_query(event)
-        return cls(
-            query.integer("top_n", default=10, minimum=1, maximum=100),
-            query.integer("min_events", default=5, minimum=1),
-        )
+        values = read(event, "venuePopularity")
+        return cls(values["top_n"], values["min_events"])
 
     def statements(self) -> list[Statement]:
         """The day of the figures, then the ranking."""

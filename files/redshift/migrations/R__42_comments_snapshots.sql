@@ -47,11 +47,3 @@ COMMENT ON COLUMN concert_dw.daily_sales_summary.unique_customers IS 'Customers 
 COMMENT ON COLUMN concert_dw.daily_sales_summary.created_at IS 'UTC moment the snapshot was taken';
 
 COMMENT ON COLUMN concert_dw.calendar.as_of IS 'A day that a figure can be asked as of';
-
-COMMENT ON COLUMN concert_dw.load_history.object_key IS 'Key of the loaded object in the processed bucket';
-
-COMMENT ON COLUMN concert_dw.load_history.data_type IS 'artists, venues, concerts or ticket_sales';
-
-COMMENT ON COLUMN concert_dw.load_history.rows_loaded IS 'Rows of the object that reached the table';
-
-COMMENT ON COLUMN concert_dw.load_history.loaded_at IS 'UTC moment of the load';

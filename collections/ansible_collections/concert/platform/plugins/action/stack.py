@@ -40,6 +40,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "stack_policy": {"type": "dict"},
     "allow_replacement": {"type": "list", "elements": "str", "default": []},
     "skip_resources": {"type": "list", "elements": "str", "default": []},
+    "changed_before": {"type": "list", "elements": "str", "default": []},
     "notification_arns": {"type": "list", "elements": "str"},
     "role_arn": {"type": "str"},
     "events_directory": {"type": "path"},
@@ -107,6 +108,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             stack_policy=options["stack_policy"],
             allow_replacement=frozenset(options["allow_replacement"]),
             skip_resources=frozenset(options["skip_resources"]),
+            # In the run itself they have changed, so that AWS knows better.
+            changed_before=frozenset(options["changed_before"] if self._task.check_mode else ()),
             notification_arns=None if options["notification_arns"] is None else tuple(options["notification_arns"]),
             role_arn=options["role_arn"] or None,
             template_bucket=options["template_bucket"] or None,

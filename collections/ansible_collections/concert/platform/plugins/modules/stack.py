@@ -92,6 +92,13 @@ options:
     type: list
     elements: str
     default: []
+  changed_before:
+    description:
+      - Names of stacks that earlier tasks of the same play let go of this stack's exports. In check mode those tasks
+        moved nothing, so the plan does not count these stacks as importers. The run itself asks AWS instead.
+    type: list
+    elements: str
+    default: []
   notification_arns:
     description: SNS topics that CloudFormation tells of the stack's events, all of them. Left out, they stay.
     type: list

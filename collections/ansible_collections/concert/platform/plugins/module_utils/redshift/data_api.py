@@ -175,6 +175,15 @@ class DataApi:
         described = self._wait(submitted["Id"])
         return [max(0, int(part.get("ResultRows", 0))) for part in described.get("SubStatements", ())]
 
+    def batch_rows(self, sqls: Sequence[str], token: str, number: int) -> list[list[Any]]:
+        """Run up to 40 statements as one transaction; the rows of the one with this number, from 1.
+
+        The same `token` never runs them twice. Raises as batch does.
+        """
+        submitted = self._client.batch_execute_statement(Sqls=list(sqls), ClientToken=token, **self._target)
+        self._wait(submitted["Id"])
+        return self._rows(f"{submitted['Id']}:{number}")
+
     def query_all(self, sqls: Sequence[str]) -> list[list[list[Any]]]:
         """The rows of up to 40 queries, run as one transaction. Raises as batch does."""
         submitted = self._call(

@@ -540,7 +540,11 @@ class Engine:
         exports = guards.changed_exports(
             stack.outputs, situation.resolver(seen=False), plan.changes, situation.old_resolver()
         )
-        uses = [(export, importers) for export in exports if (importers := self._aws.importers(export))]
+        uses = [
+            (export, importers)
+            for export in exports
+            if (importers := [name for name in self._aws.importers(export) if name not in desired.changed_before])
+        ]
         if uses:
             raise ExportInUseError(desired.name, uses)
 

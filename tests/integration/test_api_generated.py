@@ -1,0 +1,190 @@
+"""Generated requests against the deployed API: no defect of ours shows, and every answer is documented.
+
+The platform is deployed once, as `make deploy` does it. `API_REQUESTS` says how many requests are sent (`make soak`
+sends thousands); the same seed gives the same requests. What is printed is their number and the answers by status.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local_aws import launcher
+from local_aws.state import State
+from tests.fakes.functions import ROOT
+from tests.integration.api_requests import Generator, Operation, Request, operations, send, undocumented, unexpected
+from tests.integration.site_runner import Site
+
+REQUESTS = int(os.environ.get("API_REQUESTS", "180"))
+SEED = int(os.environ.get("API_SEED", "20261127"))
+API = "concert-ai-api-development"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The deployed API and its key."""
+
+    site: Site
+    root: str
+    key: str
+
+    def client(self, service: str) -> Any:
+        return self.site.client(service)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The whole platform, without its own verification."""
+    state_dir = tmp_path_factory.mktemp("aws")
+    launcher.start(State(state_dir))
+    site = Site(state_dir)
+    try:
+        run = site.run("--skip-tags", "verify")
+        assert run.code == 0, run.output
+        gateway = site.client("apigateway")
+        (api_id,) = [each["id"] for each in gateway.get_rest_apis()["items"] if each["name"] == API]
+        (key,) = [each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]]
+        yield Api(site, f"{site.endpoint_url}/_aws/execute-api/{api_id}/development", key)
+    finally:
+        site.close()
+        launcher.stop(State(state_dir))
+
+
+def column(name: str, field: str) -> list[str]:
+    """A column of the sample data."""
+    with (ROOT / "files" / "sample_data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [row[field] for row in csv.DictReader(file)]
+
+
+def known() -> dict[str, list[str]]:
+    """What the platform has something to say about."""
+    artists, cities = column("artists", "name"), column("venues", "city")
+    return {
+        "artist_id": column("artists", "artist_id"),
+        "venue_id": column("venues", "venue_id"),
+        "user_id": [f"customer-{number:04d}" for number in range(1, 40)],
+        "session_id": ["one", "two", "three"],
+        "location": cities,
+        "artist_preferences": ["rock", "pop,soul", "jazz", *artists],
+        "message": [
+            "Which venues are most popular?",
+            *(f"Tell me about {name}" for name in artists[:20]),
+            *(f"What concerts are coming up in {city}?" for city in cities[:20]),
+            "Recommend a rock concert",
+            "How are ticket sales trending?",
+            f"How many tickets would {artists[0]} sell at {column('venues', 'name')[0]}?",
+            "and the next ones?",
+            "help",
+        ],
+    }
+
+
+def test_no_generated_request_finds_a_defect_or_an_undocumented_answer(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = list(Generator(SEED, known()).requests(REQUESTS))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda request: send(api.root, request, api.key), requests))
+    statuses: dict[str, Counter[int]] = {operation.name: Counter() for operation in operations()}
+    problems: list[str] = []
+    for request, answer in zip(requests, answers, strict=True):
+        statuses[request.operation.name][answer.status] += 1
+        problems += [
+            f"{request.operation.name} {str(request.query)[:200]} {request.body!r:.200}: {problem}"
+            for problem in undocumented(request, answer) + unexpected(request, answer)
+        ]
+    with capsys.disabled():
+        total = sum(statuses.values(), Counter[int]())
+        print(f"\n{len(requests)} generated requests, seed {SEED}: {_by_status(total)}")
+        for name, counted in statuses.items():
+            print(f"  {name:28} {_by_status(counted)}")
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:20])
+    assert all(counted[200] for counted in statuses.values()), "every route succeeded at least once"
+
+
+def _by_status(counted: Counter[int]) -> str:
+    return ", ".join(f"{count} x {status}" for status, count in sorted(counted.items()))
+
+
+def operation(method: str, path: str) -> Operation:
+    """One route."""
+    (found,) = [each for each in operations() if (each.method, each.path) == (method, path)]
+    return found
+
+
+def check(api: Api, request: Request, status: int, *, key: str | None = None) -> Any:
+    """The body of the answer, which has this status and is documented."""
+    answer = send(api.root, request, api.key if key is None else key)
+    assert answer.status == status, answer.text
+    assert undocumented(request, answer) == []
+    assert answer.headers["access-control-allow-origin"] == "*"
+    return answer.body
+
+
+RANKING = Request(operation("GET", "/venues/popularity"))
+CHAT = Request(operation("POST", "/chat"), body=json.dumps({"message": "help"}))
+
+
+@pytest.mark.parametrize("key", ["", "wrong"])
+@pytest.mark.parametrize("each", operations(), ids=lambda each: each.name)
+def test_without_a_valid_key_every_route_is_forbidden(api: Api, each: Operation, key: str) -> None:
+    check(api, Request(each, {"session_id": "x"}, body="{}" if each.method == "POST" else None), 403, key=key)
+
+
+def test_what_is_not_there_is_not_found(api: Api) -> None:
+    check(api, Request(operation("GET", "/history/{session_id}"), {"session_id": "no-such-session"}), 404)
+    body = json.dumps({"artist_id": "artist-adele", "venue_id": "nowhere"})
+    assert check(api, Request(operation("POST", "/predictions/tickets"), body=body), 404)["details"]["field"] == (
+        "venue_id"
+    )
+    nowhere = Request(Operation("GET", "/nowhere", RANKING.operation.definition))
+    answer = send(api.root, nowhere, api.key)
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (404, "*")
+    assert {"error", "timestamp"} <= answer.body.keys()
+
+
+def test_too_many_requests_are_refused(api: Api) -> None:
+    gateway = api.client("apigateway")
+    (plan,) = gateway.get_usage_plans()["items"]
+    stage = plan["apiStages"][0]
+
+    def limit(burst: int, rate: int) -> None:
+        operations = [("/throttle/burstLimit", burst), ("/throttle/rateLimit", rate)]
+        gateway.update_usage_plan(
+            usagePlanId=plan["id"],
+            patchOperations=[{"op": "replace", "path": path, "value": str(value)} for path, value in operations],
+        )
+
+    assert stage["apiId"] in api.root
+    limit(1, 1)
+    try:
+        statuses = [send(api.root, RANKING, api.key).status for _ in range(4)]
+        assert 429 in statuses
+        refused = next(
+            answer for answer in iter(lambda: send(api.root, RANKING, api.key), None) if answer.status == 429
+        )
+        assert undocumented(RANKING, refused) == []
+    finally:
+        limit(1000, 500)
+
+
+def test_without_its_right_to_the_warehouse_a_route_says_that_this_is_missing(api: Api) -> None:
+    iam = api.client("iam")
+    role = "concert-role-venue-popularity-development"
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    (policy,) = [each["PolicyArn"] for each in attached if "query" in each["PolicyName"].lower()]
+    iam.detach_role_policy(RoleName=role, PolicyArn=policy)
+    try:
+        body = check(api, RANKING, 503)
+        assert body["details"]["dependency"] == "warehouse"
+    finally:
+        iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    check(api, RANKING, 200)
