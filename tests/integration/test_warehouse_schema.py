@@ -81,6 +81,7 @@ def test_every_earlier_version_reaches_the_committed_schema(
         facts = catalog.from_rows(*database.api().query_all(catalog.QUERIES))
         assert written(facts) == CATALOG.read_text(encoding="utf-8"), "stale, or dependent on the way: make catalog"
         # Roles and users belong to the namespace, not to one database.
+        maintenance.allow(60)
         maintenance.execute(f"DROP DATABASE from_{count}", f"drop {count}")
         grants, roles = maintenance.query_all(
             [
