@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.cloudformation.imports import importable
 from local_aws.cloudformation.registry import Attributes, Properties, Provisioned, boolean, register
 from local_aws.redshift import model
 from local_aws.redshift.control import ControlPlane
@@ -41,6 +42,12 @@ def install(control: ControlPlane) -> None:
         delete=lambda physical_id, _properties: _delete(control.delete_namespace, physical_id),
         tags="list",
     )
+    importable(
+        NAMESPACE,
+        "NamespaceName",
+        lambda name: name in model.namespaces,
+        lambda name: _namespace_attributes(model.namespace(name))[1],
+    )
     register(
         WORKGROUP,
         create=lambda _logical_id, properties, _stack: _workgroup(control.create_workgroup, properties),
@@ -75,7 +82,7 @@ def _typed(name: str, value: Any) -> Any:
     if name == "ConfigParameters":
         return [{_camel(key): text for key, text in parameter.items()} for parameter in value]
     if name == "PricePerformanceTarget":
-        return {_camel(key): text for key, text in value.items()}
+        return {_camel(key): int(text) if key == "Level" else text for key, text in value.items()}
     return value
 
 
