@@ -13,18 +13,20 @@ from local_aws.filter_pattern import compile_pattern
 from tests.contract.model import Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 
-DATA_TYPES: Final = ("artists", "venues", "concerts", "ticket_sales")
+# What claims to be none of the four is counted as well.
+DATA_TYPES: Final = ("artists", "venues", "concerts", "ticket_sales", "unknown")
 # What the functions emit by themselves (embedded metric format and PutMetricData): namespace, name, dimension names.
 EMITTED: Final = frozenset(
     {("ConcertPlatform", name, ("DataType", "Environment")) for name in
-     ("RecordsReceived", "RecordsValid", "RecordsInvalid", "RecordsLoaded")}
+     ("RecordsReceived", "RecordsValid", "RecordsInvalid", "CompletenessPercent", "RecordsArrived", "RecordsLoaded",
+      "RecordsDuplicate", "RecordsLate", "FreshnessSeconds")}
     | {("ConcertChatbot", name, ("Environment",)) for name in
        ("TotalConversations", "UniqueSessions", "UniqueUsers", "AverageConfidence", "LowConfidenceResponses")}
     # Sent by the verification playbook.
     | {("ConcertPlatform", "VerificationSignal", ("Environment",))}
 )  # fmt: skip
 
-_LAMBDA = frozenset({("FunctionName",)})
+_LAMBDA = frozenset({("FunctionName",), ("FunctionName", "Resource")})
 _API = frozenset({("ApiName", "Stage")})
 _STREAM = frozenset({("StreamName",)})
 _TABLE = frozenset({("TableName",)})
@@ -231,6 +233,8 @@ def _dimension_values(platform: Platform, metric: Metric) -> Breaches:
             known = platform.named(_NAMED_BY[name])
         elif name == "Environment":
             known = {platform.setting.environment}
+        elif name == "Resource":
+            known = {f"{function}:live" for function in platform.named("AWS::Lambda::Function")}
         elif name == "DataType":
             known = DATA_TYPES
         else:

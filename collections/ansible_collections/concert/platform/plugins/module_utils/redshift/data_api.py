@@ -257,10 +257,12 @@ class DataApi:
             described = self._client.describe_statement(Id=statement_id)
         if described["Status"] == "FINISHED":
             return dict(described)
-        how = "was stopped" if described["Status"] in _FINAL else "was asked to stop, and has not yet"
+        stopped = described["Status"] in _FINAL
+        how = "was stopped" if stopped else "was asked to stop, and has not yet"
         raise StatementTimeoutError(
             f"A statement was still {status} after {self._deadline.seconds:.0f} s and {how} (Data API id "
-            f"{statement_id}). Look at what it waits for, or allow more time."
+            f"{statement_id}). Look at what it waits for, or allow more time.",
+            stopped=stopped,
         )
 
     def _rows(self, statement_id: str) -> list[list[Any]]:
