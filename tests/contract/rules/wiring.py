@@ -75,8 +75,8 @@ METRIC_SOURCES: Final = {
     "DataQualityIssues": ("/aws/lambda/concert-stream-processor-{environment}", "1", "Count"),
 }
 SCHEDULES: Final = {
-    "concert-chatbot-analytics": "cron(0 * * * ? *)",
-    "concert-chatbot-maintenance": "cron(0 2 * * ? *)",
+    "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
+    "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
 }
 # Beside what AWS's schemas require.
 NEEDED: Final = {
@@ -820,9 +820,10 @@ def asynchronous_runs_are_tried_again(platform: Platform) -> Breaches:
         if f"{owner}Alias" not in config.depends_on:
             yield config, f"must depend on {owner}Alias"
     for event_rule in platform.resources("AWS::Events::Rule"):
-        wanted = SCHEDULES.get(str(event_rule.name).removesuffix(f"-{platform.setting.environment}"))
-        if "ScheduleExpression" in event_rule.properties and event_rule.properties["ScheduleExpression"] != wanted:
-            yield event_rule, f"runs at {event_rule.properties['ScheduleExpression']}, not {wanted}"
+        wanted = SCHEDULES.get(str(event_rule.name).removesuffix(f"-{platform.setting.environment}"), "never")
+        schedule = event_rule.properties.get("ScheduleExpression")
+        if schedule is not None and not re.fullmatch(wanted, schedule):
+            yield event_rule, f"runs at {schedule}, not {wanted}"
     rules = platform.resources("AWS::Events::Rule")
     for queue_policy in platform.resources("AWS::SQS::QueuePolicy"):
         for statement in statements_of(queue_policy):
