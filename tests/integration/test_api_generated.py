@@ -139,6 +139,30 @@ def test_without_a_valid_key_every_route_is_forbidden(api: Api, each: Operation,
     check(api, Request(each, {"session_id": "x"}, body="{}" if each.method == "POST" else None), 403, key=key)
 
 
+def test_a_conversation_goes_on_and_a_request_sent_twice_is_answered_once(api: Api) -> None:
+    def say(message: str, headers: dict[str, str] | None = None, status: int = 200) -> Any:
+        body = json.dumps({"message": message, "session_id": "talk", "user_id": "talker"})
+        return check(api, Request(operation("POST", "/chat"), headers=headers or {}, body=body), status)
+
+    first = say("What concerts are coming up?")
+    assert (first["intent"], first["source"], len(first["data"])) == ("upcoming_concerts", "warehouse", 5)
+    second = say("and the next ones?")
+    shown = [concert["concert_id"] for concert in first["data"] + second["data"]]
+    assert len(set(shown)) == len(shown) == 10
+    artist = say("tell me about that artist")
+    assert artist["data"]["name"] == second["data"][0]["artist"]
+    once = {"Idempotency-Key": "try-1"}
+    loves = say("I love jazz", once)
+    assert loves["message"].startswith("I will remember that.")
+    assert say("I love jazz", once) == loves
+    assert say("I hate jazz", once, 400)["details"]["field"] == "Idempotency-Key"
+    assert say("what are my preferences?")["data"]["genres"] == ["jazz"]
+    assert say("forget my preferences")["message"].startswith("I have forgotten")
+    history = check(api, Request(operation("GET", "/history/{session_id}"), {"session_id": "talk"}), 200)
+    assert [turn["content"] for turn in history["messages"]].count("I love jazz") == 1
+    assert len(history["messages"]) == 12
+
+
 def test_what_is_not_there_is_not_found(api: Api) -> None:
     check(api, Request(operation("GET", "/history/{session_id}"), {"session_id": "no-such-session"}), 404)
     body = json.dumps({"artist_id": "artist-adele", "venue_id": "nowhere"})

@@ -279,8 +279,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "upcoming_concerts": {"location": "ICELAND"},
     "upcoming_of_artist": {"artist_id": "q-one"},
     "upcoming_in_venue": {"venue_id": "q-hall"},
+    "past_concerts": {"artist_id": "q-one", "venue_id": "q-hall"},
     "bought_genres": {"user_id": "q-customer"},
-    "names_in": {"message": "Would Quizmaster fill Question Club in Leeds?"},
+    "names_in": {"message": "would quizmaster fill question club in leeds?"},
     "artist_performance": {"artist_id": "q-one"},
     "top_earning_artists": {},
     "monthly_sales": {},
@@ -320,6 +321,8 @@ def test_names_are_found_in_a_message_whatever_it_contains(filled: Platform) -> 
     hostile = "' OR 1=1; -- %_\\ :message ?quizmaster"
     ((first, *_),) = ask(filled, queries.names_in(hostile))
     assert (first["kind"], first["id"]) == ("artist", "q-one")
+    ((city,),) = ask(filled, queries.names_in("what is on in reykjavik?"))
+    assert (city["kind"], city["name"]) == ("city", "Reykjavík")
 
 
 def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
@@ -345,7 +348,12 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
         "Which venues are most popular?",
         "Tell me about Quizmaster",
         "What concerts are coming up?",
+        "What is on in Reykjavik?",
+        "Which venues in Reykjavík are most popular?",
+        "When did Quizmaster last play at Question Hall?",
+        "How much are tickets for Other Act?",
         "Recommend a rock concert",
+        "Recommend something for me",
         "How many tickets would Quizmaster sell at Question Hall?",
         "How are ticket sales trending?",
         "help",
@@ -353,10 +361,10 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
     ],
 )
 def test_every_chat_answer_is_words_and_json(filled: Platform, message: str) -> None:
-    chatbot = import_function("chatbot", "core", "answers")
-    entities = chatbot.core.entities_in(message, ask(filled, queries.names_in(message))[0])
-    recognised = chatbot.core.recognise(message, entities)
-    asked = chatbot.answers.Asked(message, entities, lambda statements: ask(filled, *statements))
+    chatbot = import_function("chatbot", "understanding", "answers")
+    rows = ask(filled, queries.names_in(chatbot.understanding.fold(message)))[0]
+    recognised = chatbot.understanding.understand(message, rows, date(2026, 11, 27), None)
+    asked = chatbot.answers.Asked(message, recognised, lambda statements: ask(filled, *statements), "q-customer")
     answer = chatbot.answers.ANSWERS[recognised.intent](asked)
     assert answer.message
     assert "None" not in answer.message

@@ -28,6 +28,7 @@ QUESTIONS: dict[str, Statement] = {
     "upcoming_of_artist": queries.upcoming_of_artist("a"),
     "upcoming_in_venue": queries.upcoming_in_venue("v"),
     "bought_genres": queries.bought_genres("u"),
+    "past_concerts": queries.past_concerts("a", None),
     "names_in": queries.names_in("hello"),
     "artist_performance": queries.artist_performance("a"),
     "top_earning_artists": queries.top_earning_artists(),

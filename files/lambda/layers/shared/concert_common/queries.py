@@ -9,17 +9,19 @@ from __future__ import annotations
 from concert_common.warehouse import Statement
 
 
-def venue_popularity(*, top_n: int, min_events: int) -> Statement:
-    """Venues with at least `min_events` completed concerts in the last 365 days, best first."""
+def venue_popularity(*, top_n: int, min_events: int, city: str | None = None) -> Statement:
+    """Venues with at least `min_events` completed concerts in the last 365 days, best first, of one city if given."""
+    in_city = " AND LOWER(city) = LOWER(CAST(:city AS VARCHAR(512)))" if city is not None else ""
     return Statement(
-        "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"
+        "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"  # noqa: S608
         " revenue_per_event FROM ("
         "SELECT ROW_NUMBER() OVER (ORDER BY popularity_rank) AS place, venue_id, name, city, capacity,"
         " total_events, attendance_rate, total_revenue, revenue_per_event"
         " FROM concert_dw.v_venue_popularity"
         " WHERE as_of = CURRENT_DATE AND total_events >= CAST(:min_events AS INTEGER)"
-        ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
-        {"min_events": min_events, "top_n": top_n},
+        + in_city
+        + ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
+        {"min_events": min_events, "top_n": top_n, **({"city": city} if city is not None else {})},
     )
 
 
@@ -68,7 +70,7 @@ def recent_history() -> Statement:
 
 
 _UPCOMING = (
-    "SELECT concert_id, artist_id, artist_name, genre, popularity_score, venue_name, city, state, country,"
+    "SELECT concert_id, artist_id, artist_name, genre, popularity_score, venue_id, venue_name, city, state, country,"
     " event_date, ticket_prices FROM concert_dw.v_upcoming_concerts"
 )
 
@@ -100,6 +102,20 @@ def upcoming_in_venue(venue_id: str) -> Statement:
     )
 
 
+def past_concerts(artist_id: str | None, venue_id: str | None) -> Statement:
+    """The latest completed concerts of the artist, in the venue, or of the artist in the venue, newest first."""
+    conditions = {"artist_id": artist_id, "venue_id": venue_id}
+    given = {name: value for name, value in conditions.items() if value is not None}
+    return Statement(
+        "SELECT concert_id, artist_id, artist_name, venue_id, venue_name, city, event_date,"  # noqa: S608
+        " total_attendance,"
+        " attendance_rate, revenue FROM concert_dw.v_concert_history WHERE "
+        + " AND ".join(f"{name} = :{name}" for name in given)
+        + " ORDER BY event_date DESC, concert_id LIMIT 20",
+        given,
+    )
+
+
 def bought_genres(user_id: str) -> Statement:
     """The genres of the concerts that a customer bought tickets for, with the tickets of each."""
     return Statement(
@@ -112,17 +128,35 @@ def bought_genres(user_id: str) -> Statement:
     )
 
 
+#: Letters with marks by the plain one, as a message is folded; other letters must be written as they are.
+_MARKED = {
+    "a": "àáâãäåāăą", "c": "çćč", "d": "ď", "e": "èéêëēėęě", "g": "ğ", "i": "ìíîïī", "n": "ñńň", "o": "òóôõöōő",
+    "r": "ř",    "s": "śšş", "t": "ťţ", "u": "ùúûüūůű", "y": "ýÿ", "z": "źżž",
+}  # fmt: skip
+_FROM = "".join(_MARKED.values())
+_TO = "".join(plain * len(marked) for plain, marked in _MARKED.items())
+
+
+def _folded(column: str) -> str:
+    return f"TRANSLATE(LOWER({column}), '{_FROM}', '{_TO}')"
+
+
 def names_in(message: str) -> Statement:
-    """Artists, venues and cities whose name occurs in the message, the longest names first."""
+    """Artists, venues and cities whose name occurs in the folded message, the longest names first.
+
+    Neither accents nor upper case count.
+    """
+    sources = (
+        ("SELECT '{kind}' AS kind, {kind}_id AS id, name FROM concert_dw.{kind}s", "artist", "name"),
+        ("SELECT '{kind}' AS kind, {kind}_id AS id, name FROM concert_dw.{kind}s", "venue", "name"),
+        ("SELECT DISTINCT '{kind}' AS kind, city AS id, city AS name FROM concert_dw.venues", "city", "city"),
+    )
+    asked = " UNION ALL ".join(
+        f"{select.format(kind=kind)} WHERE STRPOS(CAST(:message AS VARCHAR(8000)), {_folded(column)}) > 0"
+        for select, kind, column in sources
+    )
     return Statement(
-        "SELECT kind, id, name FROM ("
-        "SELECT 'artist' AS kind, artist_id AS id, name FROM concert_dw.artists"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(name)) > 0"
-        " UNION ALL SELECT 'venue' AS kind, venue_id AS id, name FROM concert_dw.venues"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(name)) > 0"
-        " UNION ALL SELECT DISTINCT 'city' AS kind, city AS id, city AS name FROM concert_dw.venues"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(city)) > 0"
-        ") AS named ORDER BY LENGTH(name) DESC, kind, id LIMIT 50",
+        f"SELECT kind, id, name FROM ({asked}) AS named ORDER BY LENGTH(name) DESC, kind, id LIMIT 50",  # noqa: S608
         {"message": message},
     )
 
