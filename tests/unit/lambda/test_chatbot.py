@@ -451,7 +451,7 @@ def test_what_about_puts_something_else_into_the_last_question(
     assert (body["intent"], body["confidence"]) == ("venue_popularity", 0.75)
     assert "venues in London" in body["message"]
     asked = [parameters for sql, parameters in aws.data_api.executed if "v_venue_popularity" in sql]
-    assert [parameters.get("city") for parameters in asked] == [None, "London"]
+    assert [parameters.get("city") for parameters in asked] == [None, "london"]
     assert tables.turns
 
 
