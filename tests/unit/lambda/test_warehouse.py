@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from concert_common.errors import TooSlowError, UnavailableError
 from concert_common.settings import WarehouseSettings
 from concert_common.warehouse import (
@@ -111,6 +111,14 @@ def test_all_that_still_runs_is_cancelled_and_a_slow_api_is_not_asked_to() -> No
     with pytest.raises(TooSlowError):
         warehouse(slow, late).rows(Statement("A"), seconds=1)
     assert slow.cancelled == []
+
+
+def test_an_api_that_does_not_answer_in_time_is_504() -> None:
+    api = FakeDataApi()
+    api.refusal = ReadTimeoutError(endpoint_url="https://redshift-data")
+    with pytest.raises(TooSlowError) as raised:
+        warehouse(api).rows(Statement("SELECT"), seconds=5)
+    assert (raised.value.status, raised.value.details) == (504, {"dependency": "warehouse"})
 
 
 def test_a_statement_that_was_too_slow_is_504_even_if_it_cannot_be_cancelled() -> None:

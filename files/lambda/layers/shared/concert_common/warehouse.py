@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from concert_common.errors import ApiError, TooSlowError, UnavailableError
 from concert_common.settings import WarehouseSettings
@@ -194,6 +194,8 @@ class Warehouse:
             raise UnavailableError(
                 "The warehouse is not available", {"dependency": "warehouse", "cause": str(code)}
             ) from error
+        except ReadTimeoutError as error:
+            raise TooSlowError("The warehouse did not answer in time", {"dependency": "warehouse"}) from error
         except BotoCoreError as error:
             raise UnavailableError("The warehouse is out of reach", {"dependency": "warehouse"}) from error
         return answer
