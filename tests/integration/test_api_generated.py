@@ -27,6 +27,12 @@ from tests.integration.site_runner import Site
 REQUESTS = int(os.environ.get("API_REQUESTS", "180"))
 SEED = int(os.environ.get("API_SEED", "20261127"))
 API = "concert-ai-api-development"
+#: Words that mean something to the chatbot.
+SALAD = (
+    "and the next ones what about jazz rock in on friday next month concerts they there that artist venue recommend i"
+    " like love hate live would sell out tickets how many much revenue popular best 3 when did last play earn forget my"
+    " preferences near me help similar to"
+)
 
 
 @dataclass(frozen=True)
@@ -90,13 +96,8 @@ def known() -> dict[str, list[str]]:
 
 
 def _salads(names: list[str]) -> list[str]:
-    """Messages of words that mean something to the chatbot, in no order: whatever they ask, there is an answer."""
-    dice = random.Random(SEED)
-    words = (
-        "and the next ones what about jazz rock in on friday next month concerts they there that artist venue recommend i"
-        " like love hate live would sell out tickets how many much revenue popular best 3 when did last play earn forget my"
-        " preferences near me help similar to"
-    ).split()
+    """Messages of such words and names in no order: whatever they ask, there is an answer."""
+    dice, words = random.Random(SEED), SALAD.split()
     return [
         " ".join(dice.choice(words) if dice.random() < 0.8 else dice.choice(names) for _ in range(dice.randint(2, 12)))
         for _ in range(200)
