@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,12 @@ from tests.integration.site_runner import Site
 REQUESTS = int(os.environ.get("API_REQUESTS", "180"))
 SEED = int(os.environ.get("API_SEED", "20261127"))
 API = "concert-ai-api-development"
+#: Words that mean something to the chatbot.
+SALAD = (
+    "and the next ones what about jazz rock in on friday next month concerts they there that artist venue recommend i"
+    " like love hate live would sell out tickets how many much revenue popular best 3 when did last play earn forget my"
+    " preferences near me help similar to"
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,18 @@ def known() -> dict[str, list[str]]:
             f"How many tickets would {artists[0]} sell at {column('venues', 'name')[0]}?",
             "and the next ones?",
             "help",
+            *_salads([*artists, *cities, *column("venues", "name")]),
         ],
     }
+
+
+def _salads(names: list[str]) -> list[str]:
+    """Messages of such words and names in no order: whatever they ask, there is an answer."""
+    dice, words = random.Random(SEED), SALAD.split()
+    return [
+        " ".join(dice.choice(words) if dice.random() < 0.8 else dice.choice(names) for _ in range(dice.randint(2, 12)))
+        for _ in range(200)
+    ]
 
 
 def test_no_generated_request_finds_a_defect_or_an_undocumented_answer(
@@ -211,4 +228,22 @@ def test_without_its_right_to_the_warehouse_a_route_says_that_this_is_missing(ap
         assert body["details"]["dependency"] == "warehouse"
     finally:
         iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    check(api, RANKING, 200)
+
+
+@pytest.mark.skipif(REQUESTS < 1000, reason="takes the time that a slow warehouse gets: make soak")
+def test_a_slow_warehouse_is_a_timeout_and_nothing_runs_on(api: Api) -> None:
+    """The views' calendar is locked for longer than the function waits."""
+    serverless, data = api.client("redshift-serverless"), api.client("redshift-data")
+    name = "concert-namespace-development"
+    secret = serverless.get_namespace(namespaceName=name)["namespace"]["adminPasswordSecretArn"]
+    target = {"WorkgroupName": "concert-workgroup-development", "Database": "concerts", "SecretArn": secret}
+    locked = data.batch_execute_statement(**target, Sqls=["LOCK concert_dw.calendar", "SELECT pg_sleep(22)"])["Id"]
+    try:
+        body = check(api, RANKING, 504)
+        assert body["details"] == {"dependency": "warehouse"}
+        started = [each for each in data.list_statements(Status="STARTED")["Statements"] if each["Id"] != locked]
+        assert started == []
+    finally:
+        data.cancel_statement(Id=locked)
     check(api, RANKING, 200)

@@ -18,7 +18,7 @@ from ansible_collections.concert.platform.plugins.action.redshift_migrate import
 from concert_common import queries
 from concert_common.errors import UnavailableError
 from concert_common.prediction import Forecaster
-from concert_common.recommendation import Taste, UpcomingConcert, rank
+from concert_common.recommendation import Taste, recommend
 from concert_common.settings import WarehouseSettings
 from concert_common.tables import TABLES
 from concert_common.warehouse import Statement, Warehouse
@@ -276,7 +276,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "venue": {"venue_id": "q-hall"},
     "concert_history": {"artist_id": "q-one", "venue_id": "q-hall"},
     "recent_history": {},
-    "upcoming_concerts": {"location": "ICELAND"},
+    "upcoming_concerts": {"location": "ICELAND", "liked": ["rock", "Quizmaster"], "first": date(2020, 1, 1)},
+    "popular_upcoming": {"location": "Reykjavik", "last": date(2099, 1, 1)},
     "upcoming_of_artist": {"artist_id": "q-one"},
     "upcoming_in_venue": {"venue_id": "q-hall"},
     "past_concerts": {"artist_id": "q-one", "venue_id": "q-hall"},
@@ -335,11 +336,19 @@ def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
 
 
 def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
-    upcoming, bought = ask(filled, queries.upcoming_concerts(), queries.bought_genres("q-customer"))
-    taste = Taste.bought(bought)
-    assert taste.genres == {"electronic": 1.0, "art pop": 1.0}
-    ranked = rank(map(UpcomingConcert.from_row, upcoming), taste=taste, location=None, only_matching=False, top_n=5)
-    assert [found.concert.concert_id for found in ranked] == ["q-next-0", "q-next-1"]
+    def recommended(*named: str, **options: Any) -> list[str]:
+        found = recommend(lambda each: ask(filled, *each), named, top_n=5, **options)
+        return [each.concert.concert_id for each in found]
+
+    (bought,) = ask(filled, queries.bought_genres("q-customer"))
+    assert Taste.bought(bought).genres == {"electronic": 1.0, "art pop": 1.0}
+    assert recommended(user_id="q-customer", only_matching=False) == ["q-next-0", "q-next-1"]
+    assert recommended("pop", only_matching=True) == ["q-next-0"], "art pop is a kind of pop"
+    assert recommended("Art-Pop", only_matching=True) == ["q-next-0"]
+    assert recommended("OTHER ACT", "' OR 1=1; --", only_matching=True) == ["q-next-1"]
+    assert recommended("q-one", only_matching=True) == ["q-next-0"]
+    assert recommended("polka", only_matching=True) == []
+    assert recommended(location="reykjavik", only_matching=False) == ["q-next-1"]
 
 
 @pytest.mark.parametrize(

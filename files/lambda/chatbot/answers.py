@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from concert_common import prediction, queries
 from concert_common.formats import money, rate
-from concert_common.prediction import Ask, Forecaster
-from concert_common.recommendation import Taste, UpcomingConcert, genres_of, rank
-from concert_common.warehouse import Row
+from concert_common.prediction import Forecaster
+from concert_common.recommendation import genres_of, recommend
+from concert_common.warehouse import Ask, Row
 from core import Answer
 from understanding import Entities, Entity, Intent, Recognised
 
@@ -215,20 +215,19 @@ def upcoming_concerts(asked: Asked) -> Answer:
     """Scheduled concerts, of all or in a city, of genres, in a period."""
     named = asked.entities
     city = named.cities[0].name if named.cities else None
-    (rows,) = asked.ask([queries.upcoming_concerts(location=city)])
+    first, last = _days(named)
+    (rows,) = asked.ask([queries.upcoming_concerts(location=city, liked=named.genres, first=first, last=last)])
     about = f" in {city}" if city else ""
     if named.genres:
-        rows = [row for row in rows if _of_genres(row, named.genres)]
         about = f" for {', '.join(named.genres)}{about}"
     if named.period:
-        rows = [row for row in rows if named.period.holds(cast(date, row["event_date"]))]
         about += f" from {named.period.first.isoformat()} to {named.period.last.isoformat()}"
     return _listed(asked, rows, about)
 
 
-def _of_genres(row: Row, genres: Sequence[str]) -> bool:
-    words = [set(re.split(r"[\s-]+", genre)) for genre in genres_of(row["genre"])]
-    return any(set(re.split(r"[\s-]+", genre)) <= have for genre in genres for have in words)
+def _days(named: Entities) -> tuple[date | None, date | None]:
+    """First and last day that a message names."""
+    return (named.period.first, named.period.last) if named.period else (None, None)
 
 
 def _listed(asked: Asked, rows: Sequence[Row], about: str, *, prices: bool = False) -> Answer:
@@ -273,24 +272,19 @@ def recommendations(asked: Asked) -> Answer:
     city = entities.cities[0].name if entities.cities else None
     named = [*entities.genres, *(artist.name for artist in entities.artists)]
     liked = [*asked.preferences.genres, *asked.preferences.artists]
-    statements = [queries.upcoming_concerts(location=city)]
-    if entities.artists:
-        statements += [queries.artist(artist.id) for artist in entities.artists[:3]]
-    elif not named and not liked and asked.user_id is not None:
-        statements.append(queries.bought_genres(asked.user_id))
-    rows, *more = asked.ask(statements)
-    if entities.period:
-        rows = [row for row in rows if entities.period.holds(cast(date, row["event_date"]))]
-    taste = Taste.named(named or liked)
+    wanted = named or liked
     if entities.artists:
         # Who likes one artist may like others of the same genres.
-        taste = Taste.named([*named, *(genre for found in more for row in found for genre in genres_of(row["genre"]))])
-    elif not taste and more:
-        taste = Taste.bought(more[0])
-    ranked = rank(
-        [UpcomingConcert.from_row(row) for row in rows],
-        taste=taste,
+        artists = asked.ask([queries.artist(artist.id) for artist in entities.artists[:3]])
+        wanted = [*named, *(genre for found in artists for row in found for genre in genres_of(row["genre"]))]
+    first, last = _days(entities)
+    ranked = recommend(
+        asked.ask,
+        wanted,
+        user_id=asked.user_id,
         location=city,
+        first=first,
+        last=last,
         only_matching=bool(named),
         top_n=asked.skip + asked.count,
     )

@@ -11,8 +11,8 @@ from typing import Any
 from answers import Preferences
 from aws_lambda_powertools import Logger
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from concert_common.errors import UnavailableError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from concert_common.errors import TooSlowError, UnavailableError
 from core import Settings
 from understanding import Context
 
@@ -107,6 +107,8 @@ class Conversations:
             answer = self._dynamodb.query(
                 TableName=self._settings.conversations_table, Limit=limit + 1, ScanIndexForward=True, **key
             )
+        except ReadTimeoutError as error:
+            raise TooSlowError("The conversations did not answer in time", {"dependency": "conversations"}) from error
         except (ClientError, BotoCoreError) as error:
             raise UnavailableError("The conversations are not available", {"dependency": "conversations"}) from error
         turns: list[dict[str, Any]] = answer["Items"]

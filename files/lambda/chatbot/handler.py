@@ -18,11 +18,12 @@ from concert_common.errors import NotFoundError
 from concert_common.formats import iso, utc_now
 from concert_common.http import Event, endpoint
 from concert_common.telemetry import Telemetry
+from concert_common.text import fold
 from concert_common.warehouse import ANSWER_SECONDS, Row, Statement, Warehouse, seconds_left
 from conversation import Conversations, Turn
 from core import Answer, ChatRequest, HistoryRequest, Settings, Source, body, history_body
 from taste import learn
-from understanding import NEAR_ME, Context, Entities, Entity, Intent, Recognised, fold, needs_names, understand
+from understanding import NEAR_ME, Context, Entities, Entity, Intent, Recognised, needs_names, understand
 
 SETTINGS = Settings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)

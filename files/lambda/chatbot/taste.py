@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from answers import Preferences
+from concert_common.text import fold
 from conversation import Conversations
 from core import ChatRequest
-from understanding import Entities, Recognised, fold
+from understanding import Entities, Recognised
 
 _LIKES = re.compile(
     r"\bi(?:'m| am)? (?:really |also |just |still )?"

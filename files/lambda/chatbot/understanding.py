@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from typing import Any
 
+from concert_common.text import fold
 from concert_common.warehouse import Row
 from periods import Period, period_in
 
@@ -157,13 +157,6 @@ _COUNT = re.compile(
     + r") (?:best|most|top|busiest|fullest|concerts?|venues?|shows?|gigs?)\b"
 )
 _MOST_SHOWN = 50
-_QUOTES = str.maketrans("\u2019\u2018`\u00b4", "''''")
-
-
-def fold(text: str) -> str:
-    """Lower case without accents and with plain quotes: `Beyoncé` and `beyonce` are one name."""
-    plain = unicodedata.normalize("NFD", text.lower().translate(_QUOTES))
-    return "".join(character for character in plain if not unicodedata.combining(character))
 
 
 def entities_in(message: str, rows: Iterable[Row], today: date) -> tuple[Entities, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 from concert_common.warehouse import LONGEST_CALL_SECONDS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -451,7 +452,7 @@ def test_what_about_puts_something_else_into_the_last_question(
     assert (body["intent"], body["confidence"]) == ("venue_popularity", 0.75)
     assert "venues in London" in body["message"]
     asked = [parameters for sql, parameters in aws.data_api.executed if "v_venue_popularity" in sql]
-    assert [parameters.get("city") for parameters in asked] == [None, "London"]
+    assert [parameters.get("city") for parameters in asked] == [None, "london"]
     assert tables.turns
 
 
@@ -812,6 +813,14 @@ def test_an_unknown_session_is_404(load: Callable[..., Any], tables: Tables) -> 
 def test_a_wrong_page_is_400(load: Callable[..., Any], tables: Tables, query: dict[str, str], field: str) -> None:
     store(tables, 1)
     assert history(load, query, 400)["details"]["field"] == field
+
+
+def test_a_slow_table_is_504(load: Callable[..., Any], aws: FakeAws) -> None:
+    def slow(**_: Any) -> dict[str, Any]:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    aws["dynamodb"] = FakeClient(query=slow)
+    assert history(load, status=504)["details"] == {"dependency": "conversations"}
 
 
 def test_a_table_out_of_reach_is_503(load: Callable[..., Any], tables: Tables) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from concert_common import queries
@@ -25,6 +26,10 @@ QUESTIONS: dict[str, Statement] = {
     "recent_history": queries.recent_history(),
     "upcoming_concerts": queries.upcoming_concerts(),
     "upcoming_concerts_somewhere": queries.upcoming_concerts(location="London"),
+    "upcoming_concerts_liked": queries.upcoming_concerts(
+        location="London", liked=["indie rock", "Björk"], first=date(2027, 1, 1), last=date(2027, 2, 1)
+    ),
+    "popular_upcoming": queries.popular_upcoming(location="London", first=date(2027, 1, 1)),
     "upcoming_of_artist": queries.upcoming_of_artist("a"),
     "upcoming_in_venue": queries.upcoming_in_venue("v"),
     "bought_genres": queries.bought_genres("u"),

@@ -6,12 +6,28 @@ LIMIT takes no parameter everywhere. The fixed limits bound what one answer weig
 
 from __future__ import annotations
 
-from concert_common.warehouse import Statement
+from collections.abc import Sequence
+from datetime import date
+
+from concert_common.text import fold, words_of
+from concert_common.warehouse import Scalar, Statement
+
+#: Letters with marks by the plain one, as a message is folded; other letters must be written as they are.
+_MARKED = {
+    "a": "àáâãäåāăą", "c": "çćč", "d": "ď", "e": "èéêëēėęě", "g": "ğ", "i": "ìíîïī", "n": "ñńň", "o": "òóôõöōő",
+    "r": "ř",    "s": "śšş", "t": "ťţ", "u": "ùúûüūůű", "y": "ýÿ", "z": "źżž",
+}  # fmt: skip
+_FROM = "".join(_MARKED.values())
+_TO = "".join(plain * len(marked) for plain, marked in _MARKED.items())
+
+
+def _folded(column: str) -> str:
+    return f"TRANSLATE(LOWER({column}), '{_FROM}', '{_TO}')"
 
 
 def venue_popularity(*, top_n: int, min_events: int, city: str | None = None) -> Statement:
     """Venues with at least `min_events` completed concerts in the last 365 days, best first, of one city if given."""
-    in_city = " AND LOWER(city) = LOWER(CAST(:city AS VARCHAR(512)))" if city is not None else ""
+    in_city = f" AND {_folded('city')} = CAST(:city AS VARCHAR(512))" if city is not None else ""
     return Statement(
         "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"  # noqa: S608
         " revenue_per_event FROM ("
@@ -21,7 +37,7 @@ def venue_popularity(*, top_n: int, min_events: int, city: str | None = None) ->
         " WHERE as_of = CURRENT_DATE AND total_events >= CAST(:min_events AS INTEGER)"
         + in_city
         + ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
-        {"min_events": min_events, "top_n": top_n, **({"city": city} if city is not None else {})},
+        {"min_events": min_events, "top_n": top_n, **({"city": fold(city)} if city is not None else {})},
     )
 
 
@@ -75,17 +91,51 @@ _UPCOMING = (
 )
 
 
-def upcoming_concerts(*, location: str | None = None) -> Statement:
-    """Scheduled concerts from today on, soonest first, in one city, state or country if given."""
-    order = " ORDER BY event_date, concert_id LIMIT 2000"
-    if location is None:
-        return Statement(_UPCOMING + order)
-    return Statement(
-        _UPCOMING
-        + " WHERE LOWER(CAST(:location AS VARCHAR(512))) IN (LOWER(city), LOWER(state), LOWER(country))"
-        + order,
-        {"location": location},
-    )
+def upcoming_concerts(
+    *, location: str | None = None, liked: Sequence[str] = (), first: date | None = None, last: date | None = None
+) -> Statement:
+    """Scheduled concerts from today on, soonest first, 2,000 of them.
+
+    In one city, state or country if given; of the artists and genres in `liked` if there are any, where a genre may be
+    part of another (`rock` of `indie rock`); from a first to a last day if given.
+    """
+    conditions, parameters = _upcoming_conditions(location, first, last)
+    if liked:
+        wanted = []
+        for number, name in enumerate(liked):
+            words = [f"STRPOS({_folded('genre')}, :word_{number}_{place}) > 0" for place in range(len(words_of(name)))]
+            parameters |= {f"word_{number}_{place}": word for place, word in enumerate(words_of(name))}
+            parameters[f"name_{number}"] = fold(name)
+            genre = f"({' AND '.join(words)}) OR " if words else ""
+            wanted.append(f"{genre}{_folded('artist_name')} = :name_{number} OR LOWER(artist_id) = :name_{number}")
+        conditions.append(f"({' OR '.join(wanted)})")
+    return Statement(_UPCOMING + _where(conditions) + " ORDER BY event_date, concert_id LIMIT 2000", parameters)
+
+
+def popular_upcoming(*, location: str | None = None, first: date | None = None, last: date | None = None) -> Statement:
+    """The 200 scheduled concerts of the most popular artists, for whoever has no taste that is known."""
+    conditions, parameters = _upcoming_conditions(location, first, last)
+    order = " ORDER BY popularity_score DESC NULLS LAST, event_date, concert_id LIMIT 200"
+    return Statement(_UPCOMING + _where(conditions) + order, parameters)
+
+
+def _upcoming_conditions(
+    location: str | None, first: date | None, last: date | None
+) -> tuple[list[str], dict[str, Scalar]]:
+    conditions, parameters = [], dict[str, Scalar]()
+    if location is not None:
+        place = "CAST(:location AS VARCHAR(512))"
+        conditions.append(f"{place} IN ({_folded('city')}, {_folded('state')}, {_folded('country')})")
+        parameters["location"] = fold(location)
+    for name, operator, day in (("first", ">=", first), ("last", "<=", last)):
+        if day is not None:
+            conditions.append(f"event_date {operator} CAST(:{name} AS DATE)")
+            parameters[name] = day.isoformat()
+    return conditions, parameters
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return " WHERE " + " AND ".join(conditions) if conditions else ""
 
 
 def upcoming_of_artist(artist_id: str) -> Statement:
@@ -126,19 +176,6 @@ def bought_genres(user_id: str) -> Statement:
         " GROUP BY artists.genre ORDER BY tickets DESC, genre LIMIT 50",
         {"user_id": user_id},
     )
-
-
-#: Letters with marks by the plain one, as a message is folded; other letters must be written as they are.
-_MARKED = {
-    "a": "àáâãäåāăą", "c": "çćč", "d": "ď", "e": "èéêëēėęě", "g": "ğ", "i": "ìíîïī", "n": "ñńň", "o": "òóôõöōő",
-    "r": "ř",    "s": "śšş", "t": "ťţ", "u": "ùúûüūůű", "y": "ýÿ", "z": "źżž",
-}  # fmt: skip
-_FROM = "".join(_MARKED.values())
-_TO = "".join(plain * len(marked) for plain, marked in _MARKED.items())
-
-
-def _folded(column: str) -> str:
-    return f"TRANSLATE(LOWER({column}), '{_FROM}', '{_TO}')"
 
 
 def names_in(message: str) -> Statement:
