@@ -12,6 +12,7 @@ from local_aws.context import Context
 
 MODULES = (
     "ec2_addresses",
+    "ec2_endpoints",
     "ec2_flow_logs",
     "ec2_security_rules",
     "ec2_network_acls",
@@ -24,6 +25,10 @@ MODULES = (
     "lambda_functions",
     "api_stages",
     "iam_roles",
+    "bedrock_agents",
+    "glue_catalog",
+    "budgets",
+    "config_rules",
     "stack_tags",
     "replacement",
     "conditions",
@@ -35,6 +40,7 @@ MODULES = (
     "stack_states",
     "change_sets",
     "stack_settings",
+    "codedeploy",
     "request_tokens",
     "imports",
     "resource_names",

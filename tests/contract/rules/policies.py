@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
+from tests.contract import code_calls
 from tests.contract.model import Body, Platform, Resource, TemplateLoader, references
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 
@@ -31,6 +32,8 @@ UNSCOPABLE_ACTIONS: Final = frozenset(
         "redshift-data:CancelStatement",
         "redshift-data:DescribeStatement",
         "redshift-data:GetStatementResult",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",
     }
@@ -38,9 +41,11 @@ UNSCOPABLE_ACTIONS: Final = frozenset(
 ROLE_PURPOSES: Final = frozenset(
     {
         "api-gateway-logs",
+        "bedrock-agent",
         "chatbot",
         "chatbot-analytics",
         "chatbot-maintenance",
+        "code-deploy",
         "error-processor",
         "flow-logs",
         "glue",
@@ -54,7 +59,6 @@ ROLE_PURPOSES: Final = frozenset(
         "warehouse-loader",
     }
 )
-BOUNDED_TEMPLATES: Final = ("03-compute-application", "04-chatbot-infrastructure", "06-tracing-logging")
 _VPC_ACTIONS: Final = frozenset(
     {"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"}
 )
@@ -70,6 +74,48 @@ _STREAM_ACTIONS: Final = frozenset(
     )
 )
 _QUEUE_READER_ACTIONS: Final = frozenset({"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"})
+# All that Lambda does with a function's network interfaces.
+_VPC_RIGHTS: Final = frozenset(
+    f"ec2:{action}"
+    for action in (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    )
+)
+# Called only where the function's environment names an agent or an endpoint.
+OPTIONAL_CALLS: Final = {
+    "bedrock:InvokeAgent": "BEDROCK_AGENT_ID",
+    "sagemaker:InvokeEndpoint": "SAGEMAKER_ENDPOINT_NAME",
+}
+# What a call is about, by its action or its service.
+_CALLED_KINDS: Final = {
+    "bedrock": "agent-alias",
+    "cloudwatch": "*",
+    "dynamodb": "table",
+    "redshift-data": "*",
+    "redshift-data:BatchExecuteStatement": "workgroup",
+    "redshift-data:ExecuteStatement": "workgroup",
+    "s3": "object",
+    "s3:ListBucket": "bucket",
+    "sagemaker": "endpoint",
+    "sns": "topic",
+    "sqs": "queue",
+    "ssm": "parameter",
+}
+# How a service uses the resource's key in the name of whoever calls; a table's description needs no key.
+_KEY_USES: Final = {
+    "dynamodb": ("kms:Decrypt",),
+    "dynamodb:DescribeTable": (),
+    "s3:GetObject": ("kms:Decrypt",),
+    "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sqs:ReceiveMessage": ("kms:Decrypt",),
+    "sqs:SendMessage": ("kms:Decrypt", "kms:GenerateDataKey"),
+}
 _SOURCE_CONDITIONS: Final = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID")
 
 
@@ -262,7 +308,12 @@ def conditions_use_no_unsupported_source(platform: Platform) -> Breaches:
 @rule
 def services_are_trusted_for_this_account_only(platform: Platform) -> Breaches:
     """Role trusts name services; those known to send their source are bound to the account."""
-    binds = {"vpc-flow-logs.amazonaws.com", "sagemaker.amazonaws.com"}
+    binds = {
+        "bedrock.amazonaws.com",
+        "codedeploy.amazonaws.com",
+        "sagemaker.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
     for statement in statements(platform, "trust"):
         if not statement.services:
             yield statement, "trusts something other than a service"
@@ -276,13 +327,92 @@ def keys_can_be_administered_and_name_no_role(platform: Platform) -> Breaches:
     """The account stays in each key's policy; a role that is named there might not exist yet. Keys rotate."""
     for key in platform.resources("AWS::KMS::Key"):
         found = list(statements_of(key))
-        if not any(s.allows and s.actions == ["kms:*"] and _is_account_root(platform, s) for s in found):
+        if not any(
+            s.allows and "kms:PutKeyPolicy" in s.actions and not s.conditions and _is_account_root(platform, s)
+            for s in found
+        ):
             yield key, "does not let the account administer it: nobody could change its policy again"
         if key.properties.get("EnableKeyRotation") is not True:
             yield key, "does not rotate"
         resources = platform.templates.bodies[key.template]["Resources"]
         for name in set(references(key.written["Properties"]["KeyPolicy"])) & set(resources):
             yield key, f"has {name} in its policy, which may not exist when the key is made"
+
+
+# What uses a key in a principal's name, by the type of what is encrypted: where its key stands, and its services.
+_KEY_USERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "AWS::DynamoDB::Table": ("SSESpecification.KMSMasterKeyId", ("dynamodb",)),
+    "AWS::Glue::DataCatalogEncryptionSettings": (
+        "DataCatalogEncryptionSettings.EncryptionAtRest.SseAwsKmsKeyId",
+        ("glue",),
+    ),
+    "AWS::Kinesis::Stream": ("StreamEncryption.KeyId", ("kinesis",)),
+    "AWS::Lambda::Function": ("KmsKeyArn", ("lambda",)),
+    # AWS documents both names and does not say which one a namespace's calls carry.
+    "AWS::RedshiftServerless::Namespace": ("KmsKeyId", ("redshift", "redshift-serverless", "secretsmanager")),
+    "AWS::S3::Bucket": (
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID",
+        ("s3",),
+    ),
+    "AWS::SNS::Topic": ("KmsMasterKeyId", ("sns",)),
+    "AWS::SQS::Queue": ("KmsMasterKeyId", ("sqs",)),
+}
+_GRANTING_TYPES: Final = frozenset({"AWS::DynamoDB::Table", "AWS::RedshiftServerless::Namespace"})
+
+
+@rule
+def keys_are_used_through_their_services_only(platform: Platform) -> Breaches:
+    """No principal decrypts by hand: each use is bound to this account and to services that hold encrypted things."""
+    users: dict[str, set[str]] = {}
+    granting: set[str] = set()
+    for kind, (path, services) in _KEY_USERS.items():
+        for resource in platform.resources(kind):
+            key = key_of(platform, _at(resource.properties, path))
+            if key is not None:
+                users.setdefault(str(key), set()).update(services)
+                granting |= {str(key)} if kind in _GRANTING_TYPES else set()
+    for key in platform.resources("AWS::KMS::Key"):
+        own = [s for s in statements_of(key) if s.allows and _is_account_root(platform, s)]
+        through: set[str] = set()
+        for statement in own:
+            if not any(fnmatch.fnmatchcase("kms:Decrypt", pattern) for pattern in statement.actions):
+                continue
+            via = statement.conditions.get("kms:ViaService", [])
+            if statement.conditions.get("kms:CallerAccount") != [platform.setting.account] or not via:
+                yield statement, "lets every principal of the account use the key by hand, as far as IAM goes"
+            through |= {service.split(".")[0] for service in via}
+        lacking = missing(users.get(str(key), set()), through)
+        if lacking:
+            yield key, f"encrypts what {lacking} holds, but does not let itself be used through it"
+        grants = [s for s in own if "kms:CreateGrant" in s.actions]
+        if str(key) in granting and not grants:
+            yield key, "lets no service take a grant: tables and the warehouse cannot be created"
+        for statement in grants:
+            if statement.conditions.get("kms:GrantIsForAWSResource") != ["true"]:
+                yield statement, "lets anybody be granted the key; only AWS's services may"
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    for step in path.split("."):
+        if isinstance(value, list):
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+@rule
+def endpoints_admit_this_account_and_listed_calls(platform: Platform) -> Breaches:
+    """An endpoint's policy is a filter: no action by wildcard, and nobody else's credentials."""
+    for statement in statements(platform, "endpoint"):
+        if any("*" in action for action in statement.actions):
+            yield statement, f"admits {', '.join(action for action in statement.actions if '*' in action)}"
+        if statement.conditions.get("aws:PrincipalAccount") != [platform.setting.account]:
+            yield statement, "admits credentials of other accounts"
+    for endpoint in platform.resources("AWS::EC2::VPCEndpoint"):
+        if not list(statements_of(endpoint)):
+            yield endpoint, "has no policy, so it admits everything"
 
 
 @rule
@@ -437,7 +567,7 @@ def roles_are_bounded_where_the_inventory_says(platform: Platform) -> Breaches:
     """A boundary given by the inventory reaches every role; without one, no role has any."""
     wanted = platform.setting.parameters.get("PermissionsBoundaryArn")
     for role in platform.resources("AWS::IAM::Role"):
-        if role.template in BOUNDED_TEMPLATES and role.properties.get("PermissionsBoundary") != wanted:
+        if role.properties.get("PermissionsBoundary") != wanted:
             yield role, f"has the boundary {role.properties.get('PermissionsBoundary')}, not {wanted}"
 
 
@@ -499,3 +629,85 @@ def _destination_needs(platform: Platform, properties: Body) -> Iterator[tuple[s
         if platform.arn(queue) == destination:
             yield destination, frozenset({"sqs:SendMessage"})
             yield str(queue.properties.get("KmsMasterKeyId")), frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+
+
+@rule
+def roles_allow_what_the_code_calls_and_no_more(platform: Platform) -> Breaches:
+    """A function's role equals what its code calls and its wiring needs: by action, kind of resource, way to a key."""
+    for function in platform.resources("AWS::Lambda::Function"):
+        role = role_of(platform, function)
+        if role is None:
+            continue
+        called = called_by(function) - _switched_off(function)
+        wanted = set(_wanted(platform, function, called))
+        given = {
+            grant for statement in role_statements(platform, role) if statement.allows for grant in _grants(statement)
+        }
+        for grant in sorted(wanted - given):
+            yield role, f"does not allow {grant}, which {function.logical_id} calls"
+        uncalled = set(OPTIONAL_CALLS) - called_by(function)
+        for grant in sorted(given - wanted):
+            if grant.partition(" ")[0] in uncalled:
+                continue
+            yield role, f"allows {grant}, which {function.logical_id} never calls"
+
+
+def called_by(function: Resource) -> set[str]:
+    """The IAM actions that the function's code needs for its calls."""
+    service = function.properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    return code_calls.actions(code_calls.FUNCTIONS / str(service).replace("-", "_"))
+
+
+def _switched_off(function: Resource) -> set[str]:
+    """What the code calls only where the inventory names something to call."""
+    variables = function.properties["Environment"]["Variables"]
+    return {action for action, variable in OPTIONAL_CALLS.items() if not variables.get(variable)}
+
+
+def _wanted(platform: Platform, function: Resource, called: set[str]) -> Iterator[str]:
+    """Grants for the calls of the code, what they entail, and what Lambda does in the role's name."""
+    uses: set[tuple[str, str]] = set()
+    for action in called:
+        service = action.partition(":")[0]
+        yield f"{action} on {_CALLED_KINDS.get(action) or _CALLED_KINDS[service]}"
+        if action in ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"):
+            yield "redshift-serverless:GetCredentials on workgroup"
+        uses |= {(key_action, service) for key_action in _KEY_USES.get(action, _KEY_USES.get(service, ()))}
+    for arn, wired in _needs(platform, function):
+        if arn == "*":
+            yield from (f"{action} on *" for action in (_VPC_RIGHTS if wired == _VPC_ACTIONS else wired))
+        elif key_of(platform, arn) is None:
+            yield from (f"{action} on {_kind(arn)}" for action in wired)
+            service = arn.split(":")[2]
+            uses |= {(key_action, service) for action in wired for key_action in _KEY_USES.get(action, ())}
+            if service == "kinesis":
+                uses.add(("kms:Decrypt", service))
+    yield from (f"{action} via {service}" for action, service in uses)
+
+
+def _grants(statement: Statement) -> Iterator[str]:
+    for action in statement.actions:
+        if action.startswith("kms:"):
+            services = statement.conditions.get("kms:ViaService", ["anything."])
+            yield from (f"{action} via {str(service).partition('.')[0]}" for service in services)
+        else:
+            yield from (f"{action} on {_kind(str(arn))}" for arn in statement.resources)
+
+
+def _kind(arn: str) -> str:
+    """`table`, `queue`, `object`...: what an ARN is of, `*` for anything."""
+    if not arn.startswith("arn:"):
+        return "workgroup" if arn.endswith(".WorkgroupArn>") else arn
+    service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
+    match service:
+        case "dynamodb":
+            return "index" if "/index/" in resource else "table"
+        case "s3":
+            return "object" if "/" in resource else "bucket"
+        case "logs":
+            return "log"
+        case "sqs":
+            return "queue"
+        case "sns":
+            return "topic"
+    return resource.partition("/")[0].partition(":")[0] if "/" in resource or ":" in resource else f"<{resource}>"
