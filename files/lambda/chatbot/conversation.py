@@ -12,6 +12,7 @@ from answers import Preferences
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from concert_common import hours
 from concert_common.errors import TooSlowError, UnavailableError
 from core import Settings
 from understanding import Context
@@ -71,6 +72,7 @@ class Conversations:
             item: dict[str, Any] = {
                 "session_id": {"S": session_id},
                 "timestamp": {"N": str(at)},
+                hours.ATTRIBUTE: {"S": hours.hour_key(at, session_id)},
                 "role": {"S": turn.role},
                 "content": {"S": turn.content},
                 "ttl": {"N": str(at // 1000 + self._settings.turn_days * _DAY_SECONDS)},
