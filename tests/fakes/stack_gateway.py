@@ -99,7 +99,7 @@ class FakeGateway:
     imports: dict[str, list[str]] = field(default_factory=dict)
     held: dict[str, list[Resource]] = field(default_factory=dict)
     subscribed: frozenset[str] = frozenset()
-    taken: frozenset[tuple[str, str]] = frozenset()
+    survivors: frozenset[tuple[str, str]] = frozenset()
     beside: dict[str, list[str]] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -182,6 +182,9 @@ class FakeGateway:
         self._called(f"resources {stack_id}")
         return self.held.get(stack_id.split("/")[1], [])
 
+    def expect_resources(self, stack_id: str) -> None:
+        """Nothing is asked ahead here."""
+
     def export_names(self) -> frozenset[str]:
         self._called("export_names")
         return self.exports
@@ -198,9 +201,10 @@ class FakeGateway:
         self._called(f"stack_arn {name}")
         return stack_id(name)
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        self._called(f"is_taken {resource_type} {name}")
-        return (resource_type, name) in self.taken
+    def taken(self, named: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        for resource_type, name in named:
+            self._called(f"is_taken {resource_type} {name}")
+        return self.survivors & frozenset(named)
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         self._called(f"create_change_set {request.name}")

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
@@ -22,6 +21,8 @@ _CONFIG = Config(
     retries={"mode": "adaptive", "max_attempts": 6},
     connect_timeout=10,
     read_timeout=60,
+    # As many as are looked at together.
+    max_pool_connections=30,
     user_agent_extra="concert.platform",
 )
 #: How often a request is sent to an endpoint that refuses connections, before that is the answer.
@@ -49,20 +50,28 @@ class Connection:
         """The task options that belong to the connection, in declaration order."""
         return tuple(f.name for f in fields(cls))
 
-    def client(self, service: str) -> Any:
-        """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe.
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """What tells the account and region that this reaches from others; no secret."""
+        return self.region, self.profile, self.access_key, self.endpoint_url
 
-        What they read of botocore's own files is: it is the same for all, and most of a client's cost.
+    def client(self, service: str) -> Any:
+        """A new client, as boto3 gives it. Sessions are not shared, since they are not thread-safe.
+
+        What they read of botocore's own files is: it is the same for all, and most of a client's cost. boto3 itself
+        would add nothing but its import.
         """
-        session: Any = boto3.session.Session(
-            botocore_session=_core_session(),
+        session: Any = botocore.session.Session(profile=self.profile)
+        session.register_component("data_loader", _loader())
+        client = session.create_client(
+            service,
+            region_name=self.region,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             aws_session_token=self.session_token,
-            profile_name=self.profile,
-            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            config=_CONFIG,
         )
-        client = session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
         client.meta.events.register_first("needs-retry", _give_up_early)
         return client
 
@@ -74,12 +83,6 @@ def warm_up(*services: str) -> None:
         # A setting that no client can be made with is reported by the task that needs one.
         with suppress(BotoCoreError, ValueError):
             quiet.client(service)
-
-
-def _core_session() -> Any:
-    session: Any = botocore.session.get_session()
-    session.register_component("data_loader", _loader())
-    return session
 
 
 @cache

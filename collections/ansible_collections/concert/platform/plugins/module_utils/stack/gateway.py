@@ -28,7 +28,9 @@ class Reporter(Protocol):
 class Gateway(Protocol):
     """AWS as the engine sees it. Every method may raise RejectedError, ConnectionLostError or CredentialsError."""
 
-    region: str
+    @property
+    def region(self) -> str:
+        """The region that is called."""
 
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none. A deleted one is found by its id only."""
@@ -42,6 +44,9 @@ class Gateway(Protocol):
     def resources(self, stack_id: str) -> Sequence[Resource]:
         """What the stack holds, or held."""
 
+    def expect_resources(self, stack_id: str) -> None:
+        """Start to list what the stack holds, now that its operation has ended: it is asked for next."""
+
     def export_names(self) -> frozenset[str]:
         """All exports of the region."""
 
@@ -54,8 +59,10 @@ class Gateway(Protocol):
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part: it tells partition, region and account."""
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        """Something of that type and name exists, whoever owns it; False where these credentials may not know."""
+    def taken(self, named: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of `named`, each a type and a name, that exist, whoever owns them; not what these credentials may not
+        know of.
+        """
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         """The new change set's id, and the id of its stack."""
