@@ -36,6 +36,7 @@ MODULES = (
     "change_sets",
     "stack_settings",
     "request_tokens",
+    "imports",
     "resource_names",
 )
 

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,11 +19,12 @@ from typing import Any
 import psycopg
 from psycopg.pq import ExecStatus
 
-from local_aws.redshift import transfer
+from local_aws.redshift import load_errors, transfer
 from local_aws.redshift.errors import Refused, StatementError
 from local_aws.redshift.results import Result, read_result
 from local_aws.redshift.tables import BYTES_CONSTRAINT
 from local_aws.redshift.translate import Statement, translate
+from local_aws.redshift.unload import unload
 from local_aws.redshift.warehouse import Warehouse
 from local_aws.service import AwsError
 
@@ -247,7 +248,7 @@ class Statements:
         try:
             statement = translate(part.sql, in_transaction=together)
             with connection.transaction() if _needs_transaction(statement) else contextlib.nullcontext():
-                _run_statement(statement, part, submission, connection)
+                self._run_statement(statement, part, submission, connection)
         except (StatementError, psycopg.Error) as error:
             part.ended = time.time()
             part.status = Status.ABORTED if submission.cancelled else Status.FAILED
@@ -256,6 +257,31 @@ class Statements:
                 raise StatementError(f"Query #{number} failed with {part.error}") from error
             raise
         part.status, part.ended = Status.FINISHED, time.time()
+
+    def _run_statement(self, statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:
+        if statement.command == "copy":
+            part.rows = self._copy(statement, part, submission, connection)
+        elif statement.command == "unload":
+            part.rows = unload(connection, statement.tokens, submission.namespace)
+        else:
+            _run_query(statement, part, submission, connection)
+
+    def _copy(self, statement: Statement, part: Part, submission: Submission, connection: Connection) -> int:
+        """Carry out a COPY and keep what became of it. Bad rows are kept whatever becomes of its transaction."""
+        try:
+            outcome = transfer.copy(connection, statement.tokens, submission.namespace)
+        except load_errors.LoadFailedError as error:
+            self._note(submission, part.query_id, error.outcome, "aborted")
+            raise
+        if outcome.errors:
+            self._note(submission, part.query_id, outcome, "completed")
+        else:
+            load_errors.note(connection, part.query_id, outcome, status="completed")
+        return outcome.rows
+
+    def _note(self, submission: Submission, query_id: int, outcome: load_errors.Loaded, status: str) -> None:
+        with self._warehouse.connect(submission.namespace, submission.database, submission.user) as other:
+            load_errors.note(other, query_id, outcome, status=status)
 
 
 def _finish(submission: Submission, status: Status, error: str) -> None:
@@ -271,11 +297,7 @@ def _needs_transaction(statement: Statement) -> bool:
     return statement.command in ("copy", "unload")
 
 
-def _run_statement(statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:
-    if statement.command in ("copy", "unload"):
-        carry_out: Callable[..., int] = transfer.copy if statement.command == "copy" else transfer.unload
-        part.rows = carry_out(connection, statement.tokens, submission.namespace)
-        return
+def _run_query(statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:
     _require_tables(statement, connection)
     given = {parameter["name"]: parameter.get("value") for parameter in submission.parameters}
     missing = [name for name in statement.parameters if name not in given]

@@ -1,211 +1,27 @@
-"""COPY and UNLOAD between a table and the embedded S3."""
+"""COPY: objects of the embedded S3 into a table."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from local_aws.redshift import load_errors, parquet
 from local_aws.redshift.errors import Refused, StatementError
 from local_aws.redshift.lexer import Kind, Token, closing, joined, split_commas
+from local_aws.redshift.load_errors import Loaded, LoadError, LoadFailedError
 from local_aws.redshift.objects import ObjectStore
 from local_aws.redshift.tables import _name_end
-from local_aws.redshift.translate import translate
+from local_aws.redshift.transfer_options import COLUMNAR, Options
+from local_aws.redshift.transfer_rows import CHARACTERS, Column, Path, Rows, decompress, read_json_paths, read_rows
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-Row = list[str | None]
-
-_DEFAULT_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d+)?)?)?")
-_MISSING_OPTION_VALUE = Token(Kind.SYMBOL, "")
-
-# Options that change nothing here: statistics, compression, where S3 is.
-IGNORED_WITH_VALUE = ("region", "encoding", "maxfilesize", "readratio")
-IGNORED_SWITCHES = ("compupdate", "statupdate")
-REFUSED = (
-    "avro", "orc", "parquet", "shapefile", "fixedwidth", "ssh", "escape", "removequotes", "bzip2", "lzop", "zstd",
-    "encrypted", "access_key_id", "secret_access_key", "session_token", "noload", "explicit_ids", "fillrecord",
-    "ignoreblanklines", "ignoreallerrors", "roundec", "trimblanks", "master_symmetric_key", "kms_key_id", "partition",
-    "rowgroupsize", "fixed", "cleanpath", "jsonpaths",
-)  # fmt: skip
-
-
-@dataclass
-class Options:
-    """What stands behind the location of a COPY or UNLOAD."""
-
-    role: str = ""
-    format: str = "text"
-    json_mode: str = "auto"
-    gzip: bool = False
-    manifest: bool = False
-    header_lines: int = 0
-    header: bool = False
-    delimiter: str = ""
-    quote: str = '"'
-    null: str | None = None
-    time_format: str = ""
-    date_format: str = ""
-    empty_as_null: bool = False
-    blanks_as_null: bool = False
-    truncate: bool = False
-    accept_invalid: str | None = None
-    add_quotes: bool = False
-    allow_overwrite: bool = False
-    parallel: bool = True
-    extension: str = ""
-
-    @classmethod
-    def parse(cls, parts: Sequence[Token]) -> Options:
-        """Read the options; raises Refused for one that is unknown or not supported."""
-        options, reader = cls(), _Reader(parts)
-        while reader.more():
-            options._take(reader.word(), reader)
-        return options
-
-    def _take(self, word: str, reader: _Reader) -> None:
-        if word == "iam_role":
-            self.role = reader.text()
-        elif word in ("credentials", "with"):
-            if word == "credentials":
-                self.role = reader.text().removeprefix("aws_iam_role=")
-        elif word == "format":
-            reader.skip("as")
-            self._format(reader.word(), reader)
-        elif word in ("csv", "json"):
-            self._format(word, reader)
-        elif word == "gzip":
-            self.gzip = True
-        elif word == "manifest":
-            self.manifest = True
-        elif word == "ignoreheader":
-            reader.skip("as")
-            self.header_lines = reader.number()
-        elif word == "header":
-            self.header = True
-        elif word == "delimiter":
-            reader.skip("as")
-            self.delimiter = reader.text().replace("\\t", "\t")
-        elif word == "quote":
-            reader.skip("as")
-            self.quote = reader.text()
-        elif word == "null":
-            reader.skip("as")
-            self.null = reader.text().replace("\\N", "\\N")
-        elif word in ("timeformat", "dateformat"):
-            reader.skip("as")
-            setattr(self, f"{word[:4]}_format", _moment_format(word, reader.text()))
-        elif word == "emptyasnull":
-            self.empty_as_null = True
-        elif word == "blanksasnull":
-            self.blanks_as_null = True
-        elif word == "truncatecolumns":
-            self.truncate = True
-        elif word == "acceptinvchars":
-            reader.skip("as")
-            self.accept_invalid = reader.text() if reader.at_string() else "?"
-        elif word in ("maxerror", "maxerrors"):
-            reader.skip("as")
-            if reader.number():
-                raise Refused("MAXERROR above 0 is not supported by the embedded Redshift: one bad row fails the load")
-        elif word == "addquotes":
-            self.add_quotes = True
-        elif word == "allowoverwrite":
-            self.allow_overwrite = True
-        elif word == "parallel":
-            self.parallel = reader.switch()
-        elif word == "extension":
-            self.extension = reader.text()
-        elif word in IGNORED_WITH_VALUE:
-            reader.skip("as")
-            reader.text()
-        elif word in IGNORED_SWITCHES:
-            reader.switch()
-        elif word in REFUSED:
-            raise Refused(f"{word.upper()} is not supported by the embedded Redshift")
-        else:
-            raise Refused(f'syntax error at or near "{word}" in the options of COPY or UNLOAD')
-
-    def _format(self, word: str, reader: _Reader) -> None:
-        if word not in ("csv", "json"):
-            raise Refused(f"FORMAT {word.upper()} is not supported by the embedded Redshift")
-        self.format = word
-        if word == "json":
-            reader.skip("as")
-            if reader.at_string():
-                self.json_mode = reader.text()
-                if self.json_mode not in ("auto", "auto ignorecase"):
-                    raise Refused("JSON needs 'auto' or 'auto ignorecase'; JSONPaths files are not supported here")
-
-
-class _Reader:
-    """Steps through the tokens of options."""
-
-    def __init__(self, parts: Sequence[Token]) -> None:
-        self._parts = list(parts)
-        self._index = 0
-
-    def more(self) -> bool:
-        return self._index < len(self._parts)
-
-    def _next(self) -> Token:
-        token = self._parts[self._index] if self.more() else _MISSING_OPTION_VALUE
-        self._index += 1
-        return token
-
-    def word(self) -> str:
-        token = self._next()
-        return token.word or token.text
-
-    def at_string(self) -> bool:
-        return self.more() and self._parts[self._index].kind is Kind.STRING
-
-    def text(self) -> str:
-        token = self._next()
-        if token.kind is Kind.STRING:
-            return token.value
-        if token.kind in (Kind.WORD, Kind.NUMBER):
-            return token.text.lower()
-        raise Refused(f'syntax error at or near "{token.text}": a quoted value is expected')
-
-    def number(self) -> int:
-        token = self._next()
-        if not token.text.isdigit():
-            raise Refused(f'syntax error at or near "{token.text}": a number is expected')
-        return int(token.text)
-
-    def switch(self) -> bool:
-        if self.more() and self._parts[self._index].word in ("on", "off", "true", "false", "preset"):
-            return self._next().word not in ("off", "false")
-        return True
-
-    def skip(self, word: str) -> None:
-        if self.more() and self._parts[self._index].word == word:
-            self._index += 1
-
-
-def _moment_format(word: str, text: str) -> str:
-    known = ("auto", "epochsecs", "epochmillisecs") if word == "timeformat" else ("auto", "YYYY-MM-DD")
-    if text.lower() not in {name.lower() for name in known}:
-        raise Refused(f"{word.upper()} '{text}' is not supported by the embedded Redshift; use {', '.join(known)}")
-    return text.lower()
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that a COPY fills."""
-
-    name: str
-    kind: str
-    """PostgreSQL's name of its base type, e.g. `varchar` or `timestamp`."""
-    length: int | None
 
 
 @dataclass(frozen=True)
@@ -217,6 +33,16 @@ class Load:
     bucket: str
     prefix: str
     options: Options = field(hash=False)
+
+    @property
+    def source(self) -> str:
+        """Where it reads from."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def name(self) -> str:
+        """The table's name without its schema."""
+        return self.table.replace(" ", "").rpartition(".")[2]
 
 
 def parse_copy(parts: Sequence[Token]) -> Load:
@@ -230,72 +56,170 @@ def parse_copy(parts: Sequence[Token]) -> Load:
         end = close + 1
     if end + 1 >= len(parts) or parts[end].word != "from" or parts[end + 1].kind is not Kind.STRING:
         raise Refused("syntax error: COPY needs FROM and a quoted location")
-    bucket, prefix = _location(parts[end + 1].value)
+    bucket, prefix = location(parts[end + 1].value)
     return Load(table, columns, bucket, prefix, Options.parse(parts[end + 2 :]))
 
 
-def _location(url: str) -> tuple[str, str]:
+def location(url: str) -> tuple[str, str]:
+    """Bucket and key, or prefix, of an s3:// address."""
     match = re.fullmatch(r"s3://([^/]+)/?(.*)", url, re.DOTALL)
     if match is None:
         raise Refused(f"'{url}' is not supported by the embedded Redshift; only s3:// locations are")
     return match[1], match[2]
 
 
-def copy(connection: Connection, parts: Sequence[Token], namespace: Mapping[str, Any]) -> int:
-    """Carry out a COPY in the connection's transaction; returns how many rows were loaded."""
+def copy(connection: Connection, parts: Sequence[Token], namespace: Mapping[str, Any]) -> Loaded:
+    """Carry out a COPY in the connection's transaction.
+
+    Raises LoadFailedError, with the bad rows, when there are more of them than MAXERROR allows.
+    """
     load = parse_copy(parts)
     if not load.options.role:
         raise StatementError("COPY needs IAM_ROLE: credentials are not given")
-    columns = _columns(connection, load)
+    if load.options.max_errors and load.options.format in COLUMNAR:
+        raise Refused(f"MAXERROR argument is not supported for {load.options.format.upper()} based COPY")
+    table_id, columns = _columns(connection, load)
     store = ObjectStore.as_role(load.options.role, namespace)
-    keys = list(_objects(store, load))
-    count = 0
-    names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
-    statement = f"COPY {load.table} ({names}) FROM STDIN"
-    current = ""
-    try:
-        with connection.cursor() as cursor, cursor.copy(statement) as sink:
-            for bucket, key in keys:
-                current = f"s3://{bucket}/{key}"
-                for row in _rows(store.read(bucket, key), columns, load.options, current):
-                    sink.write_row(row)
-                    count += 1
-    except psycopg.Error as error:
-        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+    copying = _Copying(connection, load, columns, _json_paths(store, load), Loaded(
+        time.time(), load.name, table_id, load.source, load.options.format, 0, 0, 0, ()
+    ))  # fmt: skip
+    for bucket, key in _objects(store, load):
+        copying.take(store.read(bucket, key), f"s3://{bucket}/{key}")
+    connection.execute("SELECT set_config('redshift.copy_count', %s, false)", (str(copying.outcome.rows),))
+    return copying.outcome
+
+
+@dataclass
+class _Copying:
+    """A COPY under way."""
+
+    connection: Connection
+    load: Load
+    columns: Sequence[Column]
+    paths: Sequence[Path] | None
+    outcome: Loaded
+
+    def take(self, content: bytes, at: str) -> None:
+        """Load one object."""
+        options = self.load.options
+        try:
+            data = decompress(content, options.compression, at)
+            take = self._take_parquet if options.format == "parquet" else self._take_text
+            rows = take(data, at)
+        except LoadFailedError:
             raise
-        raise StatementError(_load_failed(load.table, str(error).partition("\n")[0], current)) from error
-    except _RowError as error:
-        raise StatementError(_load_failed(load.table, str(error), current)) from error
-    connection.execute("SELECT set_config('redshift.copy_count', %s, false)", (str(count),))
-    return count
+        except StatementError as error:
+            if isinstance(error, Refused):
+                raise
+            raise self._failed(str(error), at) from error
+        now = self.outcome
+        self.outcome = replace(now, rows=now.rows + rows, files=now.files + 1, bytes=now.bytes + len(content))
+
+    def _take_parquet(self, data: bytes, at: str) -> int:
+        lines, count = parquet.read(data, self.columns, at)
+        if not self.load.options.no_load:
+            try:
+                self._send("FORMAT csv, NULL ''", lines)
+            except psycopg.DataError as error:
+                raise StatementError(str(error).partition("\n")[0]) from error
+        return count
+
+    def _take_text(self, data: bytes, at: str) -> int:
+        as_it_is = None if self.load.options.no_load else _whole_csv(data, self.columns, self.load.options)
+        if as_it_is is not None:
+            # Most files are right, and PostgreSQL reads CSV faster than anything here. What it refuses is read again,
+            # row by row, to find out which rows are to blame.
+            try:
+                with self.connection.transaction():
+                    return self._send(*as_it_is)
+            except (psycopg.DataError, psycopg.IntegrityError):
+                pass
+        rows = read_rows(data, self.columns, self.load.options, self.paths)
+        self._blame(rows.errors, at)
+        while not self.load.options.no_load:
+            try:
+                with self.connection.transaction():
+                    self._send_rows(rows)
+                break
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                self._blame([_refused_row(error, rows)], at)
+        return len(rows.values)
+
+    def _send(self, how: str, data: bytes) -> int:
+        """Give PostgreSQL data in this format; how many rows it took."""
+        statement = f"COPY {self.load.table} ({_names(self.columns)}) FROM STDIN WITH ({how})"
+        with self.connection.cursor() as cursor:
+            with cursor.copy(statement.encode()) as sink:
+                sink.write(data)
+            return cursor.rowcount
+
+    def _send_rows(self, rows: Rows) -> None:
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(f"COPY {self.load.table} ({_names(self.columns)}) FROM STDIN".encode()) as sink,
+        ):
+            for row in rows.values:
+                sink.write_row(row)
+
+    def _blame(self, errors: Iterable[LoadError], at: str) -> None:
+        """Note bad rows; raise when they are too many."""
+        found = [replace(error, file_name=at) for error in errors]
+        self.outcome = replace(self.outcome, errors=(*self.outcome.errors, *found))
+        if len(self.outcome.errors) > self.load.options.max_errors:
+            first = self.outcome.errors[0]
+            where = f"line {first.line_number}" + (f", column {first.column_name}" if first.column_name else "")
+            raise self._failed(f"{where}: {first.error_message}", first.file_name, noted=True)
+
+    def _failed(self, reason: str, at: str, *, noted: bool = False) -> LoadFailedError:
+        message = (
+            f"Load into table '{self.load.name}' failed.  Check 'sys_load_error_detail' system table for details. "
+            f"[{at}: {reason}]"
+        )
+        errors = self.outcome.errors if noted else (LoadError(0, load_errors.BAD_LINE, reason, file_name=at),)
+        return LoadFailedError(message, replace(self.outcome, rows=0, errors=errors))
 
 
-class _RowError(Exception):
-    """A row cannot be read."""
+def _names(columns: Sequence[Column]) -> str:
+    return ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
 
 
-def _load_failed(table: str, reason: str, location: str) -> str:
-    name = table.replace(" ", "").rpartition(".")[2]
-    return (
-        f"Load into table '{name}' failed.  Check 'sys_load_error_detail' system table for details. "
-        f"[{location}: {reason}]"
-    )
+def _refused_row(error: psycopg.Error, rows: Rows) -> LoadError:
+    """The row that PostgreSQL refused although its values looked right; it is taken out of `rows`."""
+    found = re.search(r"^COPY .*?, line (\d+)(?:, column (\S+?):)?", error.diag.context or "", re.MULTILINE)
+    if found is None:
+        raise error
+    index = int(found[1]) - 1
+    del rows.values[index]
+    message = error.diag.message_primary or str(error)
+    return LoadError(rows.lines.pop(index), load_errors.BAD_LINE, message, found[2] or "")
 
 
-def _columns(connection: Connection, load: Load) -> list[Column]:
+def _columns(connection: Connection, load: Load) -> tuple[int, list[Column]]:
+    """The table's id, and the columns to fill in their order."""
     query = """
-        SELECT a.attname, t.typname, CASE WHEN a.atttypmod > 4 AND t.typname IN ('varchar', 'bpchar')
-               THEN a.atttypmod - 4 END, a.attidentity
+        SELECT a.attrelid, a.attname, t.typname, a.attidentity, a.attnotnull,
+               CASE WHEN a.atttypmod > 4 AND t.typname IN ('varchar', 'bpchar') THEN a.atttypmod - 4 END,
+               CASE WHEN a.atttypmod > 4 AND t.typname = 'numeric' THEN (a.atttypmod - 4) >> 16 END,
+               CASE WHEN a.atttypmod > 4 AND t.typname = 'numeric' THEN (a.atttypmod - 4) & 2047 ELSE 0 END
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
     found = connection.execute(query, (load.table.replace(" ", ""),)).fetchall()
-    by_name = {name: Column(name, kind, length) for name, kind, length, _ in found}
-    if not load.columns:
-        return [by_name[name] for name, _, _, identity in found if identity != "a"]
-    for name in load.columns:
+    by_name = {
+        name: Column(name, kind, length, precision, scale, required)
+        for _, name, kind, _, required, length, precision, scale in found
+    }
+    names = load.columns or [name for _, name, _, identity, *_ in found if identity != "a"]
+    for name in names:
         if name not in by_name:
             raise StatementError(f'column "{name}" of relation "{load.table.replace(" ", "")}" does not exist')
-    return [by_name[name] for name in load.columns]
+    return found[0][0] if found else 0, [by_name[name] for name in names]
+
+
+def _json_paths(store: ObjectStore, load: Load) -> Sequence[Path] | None:
+    mode = load.options.json_mode
+    if load.options.format != "json" or not mode.startswith("s3://"):
+        return None
+    return read_json_paths(store.read(*location(mode)), mode)
 
 
 def _objects(store: ObjectStore, load: Load) -> Iterable[tuple[str, str]]:
@@ -306,193 +230,78 @@ def _objects(store: ObjectStore, load: Load) -> Iterable[tuple[str, str]]:
         return [(load.bucket, key) for key in keys]
     try:
         entries = json.loads(store.read(load.bucket, load.prefix))["entries"]
-        found = [(_location(entry["url"]), entry.get("mandatory", False)) for entry in entries]
+        found = [(location(entry["url"]), entry.get("mandatory", False)) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
-        raise StatementError(f"The manifest s3://{load.bucket}/{load.prefix} is not valid: {error}") from error
+        raise StatementError(f"The manifest {load.source} is not valid: {error}") from error
     return [(bucket, key) for (bucket, key), mandatory in found if mandatory or key in store.keys(bucket, key)]
 
 
-def _rows(data: bytes, columns: Sequence[Column], options: Options, location: str) -> Iterator[Row]:
-    if options.gzip:
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            raise _RowError(f"{location} is not in gzip format: {error}") from error
-    if options.accept_invalid is not None:
-        text = data.decode(errors="replace").replace("\ufffd", options.accept_invalid)
-    else:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise _RowError(f"String contains invalid or unsupported UTF8 codepoints: {error}") from error
-    rows = _json_rows(text, columns, options) if options.format == "json" else _text_rows(text, columns, options)
-    for row in rows:
-        yield [_converted(value, column, options) for value, column in zip(row, columns, strict=True)]
+def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tuple[str, bytes] | None:
+    """How PostgreSQL can read a CSV file by itself as Redshift would, and the lines; None when it cannot.
 
-
-class _Exact(float):
-    """A JSON number that remembers how it was written."""
-
-    text: str
-
-    def __new__(cls, text: str) -> _Exact:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-
-def _json_rows(text: str, columns: Sequence[Column], options: Options) -> Iterator[Row]:
-    decoder = json.JSONDecoder(parse_float=_Exact)
-    position = _past_space(text, 0)
-    while position < len(text):
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except ValueError as error:
-            raise _RowError(f"Invalid JSON: {error}") from error
-        position = _past_space(text, position)
-        for record in value if isinstance(value, list) else [value]:
-            if not isinstance(record, dict):
-                raise _RowError("Invalid JSON: an object is expected")
-            if options.json_mode == "auto ignorecase":
-                record = {key.lower(): item for key, item in record.items()}
-            yield [_json_text(record.get(column.name), column) for column in columns]
-
-
-def _past_space(text: str, position: int) -> int:
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position
-
-
-def _json_text(value: Any, column: Column) -> str | None:
-    if value is None:
+    The two agree but for a few things, each of which sends the file to be read row by row: \\N as NULL, blank lines of
+    a single column, moments in other forms than Redshift's, and decimals to be cut.
+    """
+    plain = Options(
+        role=options.role, format="csv", header_lines=options.header_lines, delimiter=options.delimiter,
+        compression=options.compression, empty_as_null=options.empty_as_null, time_format=options.time_format,
+        date_format=options.date_format, max_errors=options.max_errors, manifest=options.manifest,
+    )  # fmt: skip
+    if options != plain or options.time_format.startswith("epoch") or len(columns) < 2 or b"\\N" in data:
         return None
-    if column.kind == "jsonb":
-        return json.dumps(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, _Exact):
-        return value.text
-    if isinstance(value, dict | list):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return str(value)
+    body = data
+    for _ in range(options.header_lines):
+        line, _, body = body.partition(b"\n")
+        if b'"' in line:
+            return None
+    if not _as_expected(body, columns, options):
+        return None
+    characters = [column for column in columns if column.kind in CHARACTERS]
+    how = "FORMAT csv, NULL ''"
+    if options.delimiter:
+        how += f", DELIMITER {sql.Literal(options.delimiter).as_string(None)}"
+    if characters:
+        how += f", {'FORCE_NULL' if options.empty_as_null else 'FORCE_NOT_NULL'} ({_names(characters)})"
+    return how, body
 
 
-def _text_rows(text: str, columns: Sequence[Column], options: Options) -> Iterator[Row]:
-    delimiter = options.delimiter or ("," if options.format == "csv" else "|")
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quotechar=options.quote,
-        quoting=csv.QUOTE_MINIMAL if options.format == "csv" else csv.QUOTE_NONE,
-        strict=True,
-    )
+_MOMENTS = r"^(\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?$"
+_DAYS = r"^(\d{4}-\d{2}-\d{2})?$"
+
+
+def _as_expected(body: bytes, columns: Sequence[Column], options: Options) -> bool:
+    """Whether dates, moments and decimals are written so that PostgreSQL reads them as Redshift does."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    patterns = {}
+    for column in columns:
+        if column.kind == "numeric":
+            patterns[column.name] = rf"^([+-]?\d+(\.\d{{0,{column.scale}}})?)?$"
+        elif column.kind == "date" and not options.date_format:
+            patterns[column.name] = _DAYS
+        elif column.kind in ("timestamp", "timestamptz") and not options.time_format:
+            patterns[column.name] = _MOMENTS
+    if not patterns or not body.strip():
+        return bool(body.strip())
+    names = [column.name for column in columns]
     try:
-        for number, fields in enumerate(reader, 1):
-            if number <= options.header_lines or not fields:
-                continue
-            if len(fields) != len(columns):
-                problem = "Extra column(s) found" if len(fields) > len(columns) else "Delimiter not found"
-                raise _RowError(f"line {number}: {problem}")
-            yield [_text_value(value, column, options) for value, column in zip(fields, columns, strict=True)]
-    except csv.Error as error:
-        raise _RowError(f"line {reader.line_num}: {error}") from error
-
-
-def _text_value(value: str, column: Column, options: Options) -> str | None:
-    if value == (options.null if options.null is not None else "\\N"):
-        return None
-    characters = column.kind in ("varchar", "bpchar", "text")
-    if value == "" and (not characters or options.empty_as_null):
-        return None
-    if characters and options.blanks_as_null and not value.strip():
-        return None
-    return value
-
-
-def _converted(value: str | None, column: Column, options: Options) -> str | None:
-    if value is None:
-        return None
-    if column.kind in ("timestamp", "timestamptz"):
-        return _moment(value, options)
-    if column.length is not None and options.truncate:
-        return value.encode()[: column.length].decode(errors="ignore")
-    return value
-
-
-def _moment(value: str, options: Options) -> str:
-    if options.time_format in ("epochsecs", "epochmillisecs"):
-        seconds = float(value) / (1000 if options.time_format == "epochmillisecs" else 1)
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    if not options.time_format and not _DEFAULT_TIMESTAMP.fullmatch(value):
-        raise _RowError(f"Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]: {value}")
-    return value
-
-
-def unload(connection: Connection, parts: Sequence[Token], namespace: Mapping[str, Any]) -> int:
-    """Carry out an UNLOAD; returns how many rows were written."""
-    if len(parts) < 6 or parts[1].text != "(" or parts[2].kind is not Kind.STRING or parts[3].text != ")":
-        raise Refused("syntax error: UNLOAD needs ('query') TO 'location'")
-    if parts[4].word != "to" or parts[5].kind is not Kind.STRING:
-        raise Refused("syntax error: UNLOAD needs TO and a quoted location")
-    query = translate(parts[2].value)
-    if query.command not in ("select", "with"):
-        raise Refused("UNLOAD takes a SELECT")
-    bucket, prefix = _location(parts[5].value)
-    options = Options.parse(parts[6:])
-    if not options.role:
-        raise StatementError("UNLOAD needs IAM_ROLE: credentials are not given")
-    store = ObjectStore.as_role(options.role, namespace)
-    if not options.allow_overwrite and store.keys(bucket, prefix):
-        raise StatementError(
-            "Specified unload destination on S3 is not empty. Consider using a different bucket / prefix, manually "
-            "removing the target files in S3, or using the ALLOWOVERWRITE option."
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(body),
+            read_options=pyarrow.csv.ReadOptions(column_names=names),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=options.delimiter or ",", newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(patterns, pa.string()),
+                include_columns=list(patterns),
+                strings_can_be_null=False,
+            ),
         )
-    cursor = connection.execute(query.sql.encode())
-    names = [column.name for column in cursor.description or []]
-    rows = cursor.fetchall()
-    body = _unloaded_json(names, rows) if options.format == "json" else _unloaded_text(names, rows, options)
-    suffix = "0000_part_00" if options.parallel else "000"
-    ending = (f".{options.extension.lstrip('.')}" if options.extension else "") + (".gz" if options.gzip else "")
-    key = f"{prefix}{suffix}{ending}"
-    data = body.encode()
-    store.write(bucket, key, gzip.compress(data, mtime=0) if options.gzip else data)
-    if options.manifest:
-        manifest = {"entries": [{"url": f"s3://{bucket}/{key}", "meta": {"content_length": len(data)}}]}
-        store.write(bucket, f"{prefix}manifest", json.dumps(manifest).encode())
-    return len(rows)
-
-
-def _unloaded_json(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = (
-        json.dumps(
-            {name: value for name, value in zip(names, row, strict=True) if value is not None},
-            default=str,
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        for row in rows
+    except pa.ArrowInvalid:
+        return False
+    return all(
+        pc.all(pc.match_substring_regex(table.column(name), pattern)).as_py() is not False
+        for name, pattern in patterns.items()
     )
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _unloaded_text(names: Sequence[str], rows: Iterable[Sequence[Any]], options: Options) -> str:
-    target = io.StringIO()
-    delimiter = options.delimiter or ("," if options.format == "csv" else "|")
-    if options.format == "csv":
-        writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
-    else:
-        quoting: Literal[1, 3] = csv.QUOTE_ALL if options.add_quotes else csv.QUOTE_NONE
-        writer = csv.writer(target, delimiter=delimiter, quoting=quoting, lineterminator="\n", escapechar="\\")
-    if options.header:
-        writer.writerow(names)
-    null = options.null or ""
-    for row in rows:
-        writer.writerow([null if value is None else _text(value) for value in row])
-    return target.getvalue()
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    return str(value)

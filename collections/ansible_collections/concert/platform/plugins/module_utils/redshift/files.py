@@ -1,9 +1,10 @@
 """Migration files: what a directory holds, read into plain data and checked before anything runs.
 
-A file is `NNNN_name.sql`, applied once, or `R__name.sql`, applied again whenever its text changes. Two kinds of comment
-speak to the runner:
+A file is `NNNN_name.sql`, applied once, or `R__name.sql`, applied again whenever its text changes. Three kinds of
+comment speak to the runner:
 
     -- concert: no-transaction        before the first statement: the file's statements run one by one
+    -- concert: breaking              before the first statement: no rollback goes back over this file
     -- concert: skip-when <query>     before a statement: it is left out when the query finds a row
 """
 
@@ -154,10 +155,10 @@ def _step(statement: Statement, file_name: str, *, is_first: bool) -> Step:
         keyword, _, argument = directive.partition(" ")
         if keyword == "skip-when" and argument.strip():
             skip_when = argument.strip()
-        elif directive != "no-transaction" or not is_first:
+        elif directive not in ("no-transaction", "breaking") or not is_first:
             raise MigrationFileError(
                 f"{file_name} says '-- concert: {directive}' before line {statement.line}, which means nothing here. "
-                "Known: 'no-transaction' before the first statement, 'skip-when <query>' before any."
+                "Known: 'no-transaction' and 'breaking' before the first statement, 'skip-when <query>' before any."
             )
     return Step(statement.sql, statement.line, skip_when)
 

@@ -59,9 +59,10 @@ class Gateway(Protocol):
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part: it tells partition, region and account."""
 
-    def taken(self, named: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-        """Those of `named`, each a type and a name, that exist, whoever owns them; not what these credentials may not
-        know of.
+    def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+        """For each type and name, what an import calls the thing that exists under it (an alias: its key's id).
+
+        None where nothing does, or where these credentials may not know.
         """
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""Releases: what was deployed together, recorded outside the stacks, compared, and brought back."""
