@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": _machine(measured.load),
         "versions": ", ".join(f"{name} {version}" for name, version in versions(OUTPUT / "tools").items()),
-        "command": shlex.join(["python", "-m", "bench", *(sys.argv[1:] if arguments is None else arguments)]),
+        "command": _command(sys.argv[1:] if arguments is None else arguments),
         "floor": unavoidable_seconds(options.scale),
         "scale": options.scale,
     }
@@ -111,6 +111,10 @@ def _page(measured: str, targets: str, facts: Mapping[str, Any]) -> str:
         floor=f"{facts['floor']:.1f}",
         calls=1 + 2 * len(way.layers),
     )
+
+
+def _command(arguments: list[str]) -> str:
+    return f'make bench ARGUMENTS="{shlex.join(arguments)}"' if arguments else "make bench"
 
 
 def _machine(load: list[float]) -> str:

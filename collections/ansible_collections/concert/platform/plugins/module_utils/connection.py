@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
+from botocore.utils import parse_timestamp
 
 #: Adaptive retries survive throttling.
 _CONFIG = Config(
@@ -69,6 +71,7 @@ class Connection:
         """
         session: Any = botocore.session.Session(profile=self.profile)
         session.register_component("data_loader", _loader())
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
         client = session.create_client(
             service,
             region_name=self.region,
@@ -103,6 +106,16 @@ def _loader() -> Any:
     """botocore's reader of its own files, which remembers what it read; those of AWS_DATA_PATH included."""
     session: Any = botocore.session.get_session()
     return session.get_component("data_loader")
+
+
+def _moment(value: Any) -> Any:
+    """A time in an answer. botocore guesses its format, which is most of what a page of stack events costs to read."""
+    if isinstance(value, str) and "T" in value:
+        with suppress(ValueError):
+            found = datetime.fromisoformat(value)
+            if found.tzinfo is not None:
+                return found
+    return parse_timestamp(value)
 
 
 def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
