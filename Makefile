@@ -77,7 +77,7 @@ test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, veri
 soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks killed at random moments, thousands of requests
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
 	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
-	@python -m pytest tests/soak -q
+	@python -m pytest tests/soak -q -s
 
 # ARGUMENTS="--case unchanged --repetitions 9", for instance; --help lists them.
 .PHONY: bench
