@@ -16,7 +16,7 @@ def table() -> str:
     lines = ["| Status | Step | If what it would delete holds data | Then |", "|---|---|---|---|"]
     for row in TABLE:
         guarded = next_step(row.status, holds_data=True)
-        stops = "stop, naming it" if guarded is Step.STOP and row.step is not Step.STOP else "–"
+        stops = "stop, naming it" if guarded is Step.STOP and row.step is not Step.STOP else ""
         lines.append(f"| {row.status} | {row.step} | {stops} | {row.then} |")
     return "\n".join(lines)
 
