@@ -598,6 +598,15 @@ class TestAbsent:
         assert not deployer.absent(name, check=True).changed
         assert not deployer.absent(name).changed
 
+    def test_without_waiting_the_next_task_waits(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work"))
+        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "delete", "delay_seconds": 0.5}):
+            begun = deployer.absent(name, wait=False)
+            assert (begun.changed, deployer.status(name)) == (True, "DELETE_IN_PROGRESS")
+            assert deployer.absent(name).changed
+        assert deployer.status(name) == "absent"
+        assert not deployer.absent(name).changed
+
     def test_termination_protection_is_respected(self, deployer: Deployer, name: str) -> None:
         deployer.present(name, queues("Work"), termination_protection=True)
         for check in (True, False):

@@ -16,7 +16,7 @@ from ansible_collections.concert.platform.plugins.module_utils.packaging.store i
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "source": {"type": "path", "required": True},
-    "bucket": {"type": "str", "required": True},
+    "bucket": {"type": "str"},
     "build_dir": {"type": "path", "required": True},
     **CONNECTION_ARGUMENT_SPEC,
 }
@@ -34,6 +34,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         try:
             packages = build(Path(options["source"]), Path(options["build_dir"]))
+            if not options["bucket"]:
+                return {**result, **describe(packages, [], "")}
             store = PackageStore(Connection.from_options(options).client("s3"), options["bucket"])
             missing = store.missing(packages)
             if not self._task.check_mode:

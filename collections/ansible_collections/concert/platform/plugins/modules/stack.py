@@ -137,7 +137,9 @@ options:
     type: float
     default: 3600
   wait:
-    description: V(false) returns once AWS has begun; a task with O(state=settled) waits for it.
+    description:
+      - V(false) returns once AWS has begun. A task with O(state=settled) waits for a creation or update, one with
+        O(state=absent) for a deletion.
     type: bool
     default: true
 """
