@@ -12,6 +12,7 @@ from local_aws.context import Context
 
 MODULES = (
     "ec2_addresses",
+    "ec2_endpoints",
     "ec2_flow_logs",
     "ec2_security_rules",
     "ec2_network_acls",
@@ -24,6 +25,9 @@ MODULES = (
     "lambda_functions",
     "api_stages",
     "iam_roles",
+    "glue_catalog",
+    "budgets",
+    "config_rules",
     "stack_tags",
     "replacement",
     "conditions",

@@ -82,7 +82,7 @@ def _typed(name: str, value: Any) -> Any:
     if name == "ConfigParameters":
         return [{_camel(key): text for key, text in parameter.items()} for parameter in value]
     if name == "PricePerformanceTarget":
-        return {_camel(key): text for key, text in value.items()}
+        return {_camel(key): int(text) if key == "Level" else text for key, text in value.items()}
     return value
 
 

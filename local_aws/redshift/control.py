@@ -206,6 +206,15 @@ class ControlPlane:
         settings = {key: request.get(key, current.get(key, default)) for key, default in defaults.items()}
         if settings["maxCapacity"] == -1:  # AWS's spelling of "no maximum"
             settings["maxCapacity"] = None
+        targeted = [(one.get("pricePerformanceTarget") or {}).get("status") == "ENABLED" for one in (current, settings)]
+        if any(targeted) and request.get("baseCapacity") is not None:
+            raise invalid(
+                "baseCapacity cannot be set together with an enabled pricePerformanceTarget; disable it first."
+            )
+        if targeted[1]:  # AWS chooses the capacity, and shows it so
+            settings["baseCapacity"] = model.MANAGED_BASE_CAPACITY
+        elif settings["baseCapacity"] == model.MANAGED_BASE_CAPACITY:
+            settings["baseCapacity"] = model.DEFAULT_BASE_CAPACITY
         return settings
 
     def _create_secret(self, record: Record, key: str | None) -> None:

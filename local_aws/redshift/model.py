@@ -25,6 +25,9 @@ workgroups: AccountRegionScopedDict = AccountRegionScopedDict()
 """Workgroups by name, in the members of AWS's Workgroup structure."""
 
 DEFAULT_BASE_CAPACITY = 128
+# What AWS shows where a price-performance target chooses the capacity.
+MANAGED_BASE_CAPACITY = -1
+PRICE_PERFORMANCE_LEVELS = (1, 25, 50, 75, 100)
 DEFAULT_PORT = 5439
 PORT_RANGES = (range(5431, 5456), range(8191, 8216))
 LOG_EXPORTS = ("useractivitylog", "userlog", "connectionlog")
@@ -105,6 +108,13 @@ def check_namespace(request: Mapping[str, Any], current: Mapping[str, Any]) -> N
 def check_workgroup(settings: Mapping[str, Any]) -> None:
     """Check a workgroup's complete settings, defaults included."""
     base, maximum, port = settings["baseCapacity"], settings.get("maxCapacity"), settings["port"]
+    target = settings.get("pricePerformanceTarget") or {}
+    if target.get("status", "DISABLED") not in ("ENABLED", "DISABLED"):
+        raise invalid(f"pricePerformanceTarget.status {target['status']} must be ENABLED or DISABLED.")
+    if target.get("status") == "ENABLED":
+        if int(target.get("level", 0)) not in PRICE_PERFORMANCE_LEVELS:
+            raise invalid(f"pricePerformanceTarget.level {target.get('level')} must be 1, 25, 50, 75 or 100.")
+        base = DEFAULT_BASE_CAPACITY if maximum is None else min(DEFAULT_BASE_CAPACITY, maximum)
     if base not in CAPACITIES:
         raise invalid(f"baseCapacity {base} must be 4, or a multiple of 8 from 8 to 512, or of 32 up to 1024.")
     if maximum is not None and maximum < base:

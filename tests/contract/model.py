@@ -97,6 +97,11 @@ class Setting:
         return f"{self.environment} in {self.region}"
 
 
+# Each has its own parameter in 01-networking.
+ENDPOINT_SERVICES: Final = (
+    "BedrockAgent", "Glue", "Kinesis", "Kms", "Logs", "Monitoring", "RedshiftData", "SageMaker", "SecretsManager",
+    "Sns", "Sqs", "Ssm", "Sts", "XRay",
+)  # fmt: skip
 SETTINGS: Final = (
     Setting("development"),
     Setting("staging"),
@@ -107,6 +112,11 @@ SETTINGS: Final = (
             "ManageApiGatewayAccount": "true",
             "FunctionReservedConcurrency": "5",
             "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/concert-boundary",
+            "NatGateways": "per_zone",
+            "StreamMode": "on_demand",
+            "RedshiftPricePerformanceLevel": "50",
+            "ManageGlueCatalogEncryption": "true",
+            **dict.fromkeys((f"{service}EndpointEnabled" for service in ENDPOINT_SERVICES), "true"),
         },
     ),
     # A region of the longest kind, with the longest environment name: the names that come closest to AWS's limits.

@@ -15,7 +15,6 @@ LEFT_TO_THE_TEMPLATE = {
     "compute": {"StreamBatchWindowSeconds", "LoadBatchWindowSeconds"},
     "chatbot": {"SessionRetentionDays"},
     "monitoring": {"DataQualityFailurePercent"},
-    "storage": {"AccessLogDays"},
     "tracing": {"DeduplicationSeconds"},
 }
 

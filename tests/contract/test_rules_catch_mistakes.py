@@ -512,6 +512,105 @@ OTHERS = {
         edit_statement("DataKey", "AccountAdministersThroughIam", "Action", ["kms:Decrypt"], "KeyPolicy"),
         "nobody could change its policy again",
     ),
+    "base-capacity-beside-a-target": own(
+        "warehouse_is_one_that_aws_creates",
+        STORAGE,
+        put("RedshiftWorkgroup", "BaseCapacity", 8),
+        "either a base capacity or a price-performance target",
+        PRODUCTION,
+    ),
+    "price-performance-of-sixty": own(
+        "warehouse_is_one_that_aws_creates",
+        STORAGE,
+        put("RedshiftWorkgroup", "PricePerformanceTarget", {"Status": "ENABLED", "Level": 60}),
+        "levels 1, 25, 50, 75 and 100",
+        PRODUCTION,
+    ),
+    "key-used-by-hand": own(
+        "keys_are_used_through_their_services_only",
+        STORAGE,
+        edit_statement("DataKey", "ServicesUseItForPrincipalsOfThisAccount", "Condition", None, "KeyPolicy"),
+        "use the key by hand",
+    ),
+    "key-closed-to-its-queues": own(
+        "keys_are_used_through_their_services_only",
+        NETWORK,
+        edit_statement(
+            "OperationsKey",
+            "ServicesUseItForPrincipalsOfThisAccount",
+            "Condition",
+            {"StringEquals": {"kms:CallerAccount": {"Ref": "AWS::AccountId"}, "kms:ViaService": "sns.x.amazonaws.com"}},
+            "KeyPolicy",
+        ),
+        "sqs holds, but does not let itself be used",
+    ),
+    "key-without-grants": own(
+        "keys_are_used_through_their_services_only",
+        STORAGE,
+        edit_statement("DataKey", "ServicesTakeGrants", "Action", ["kms:ListGrants"], "KeyPolicy"),
+        "lets no service take a grant",
+    ),
+    "key-granted-to-anybody": own(
+        "keys_are_used_through_their_services_only",
+        STORAGE,
+        edit_statement("DataKey", "ServicesTakeGrants", "Condition", None, "KeyPolicy"),
+        "lets anybody be granted the key",
+    ),
+    "storage-role-without-the-boundary": own(
+        "roles_are_bounded_where_the_inventory_says",
+        STORAGE,
+        drop("GlueRole", "PermissionsBoundary"),
+        "has the boundary None",
+        PRODUCTION,
+    ),
+    "endpoint-for-every-call": own(
+        "endpoints_admit_this_account_and_listed_calls",
+        NETWORK,
+        edit_statement("SqsEndpoint", "PlatformQueues", "Action", ["sqs:*"], "PolicyDocument"),
+        "admits sqs:*",
+        PRODUCTION,
+    ),
+    "endpoint-for-every-account": own(
+        "endpoints_admit_this_account_and_listed_calls",
+        NETWORK,
+        edit_statement("XRayEndpoint", "Traces", "Condition", None, "PolicyDocument"),
+        "admits credentials of other accounts",
+        PRODUCTION,
+    ),
+    "endpoint-without-a-policy": own(
+        "endpoints_admit_this_account_and_listed_calls",
+        NETWORK,
+        drop("StsEndpoint", "PolicyDocument"),
+        "admits everything",
+        PRODUCTION,
+    ),
+    "endpoint-in-two-zones": own(
+        "endpoints_serve_every_private_subnet",
+        NETWORK,
+        put("LogsEndpoint", "SubnetIds", [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}]),
+        "does not stand in <01-networking:PrivateSubnetC>",
+        PRODUCTION,
+    ),
+    "endpoint-without-private-names": own(
+        "endpoints_serve_every_private_subnet", NETWORK, drop("SnsEndpoint", "PrivateDnsEnabled"), "DNS", PRODUCTION
+    ),
+    "endpoint-in-the-default-group": own(
+        "endpoints_serve_every_private_subnet", NETWORK, drop("SsmEndpoint", "SecurityGroupIds"), "default", PRODUCTION
+    ),
+    "zone-that-leads-out-through-another": own(
+        "private_subnets_have_a_way_out",
+        NETWORK,
+        put("PrivateNatRouteC", "NatGatewayId", {"Ref": "NatGateway"}),
+        "leads out through us-east-1a",
+        PRODUCTION,
+    ),
+    "one-gateway-too-few": own(
+        "private_subnets_have_a_way_out",
+        NETWORK,
+        remove("NatGatewayC"),
+        "has 2 NAT gateways where 3 are asked for",
+        PRODUCTION,
+    ),
     "key-that-names-a-role": own(
         "keys_can_be_administered_and_name_no_role",
         STORAGE,
@@ -671,7 +770,7 @@ OTHERS = {
         "does not list",
     ),
     "private-subnet-without-a-way-out": own(
-        "endpoints_serve_every_private_subnet", NETWORK, remove("PrivateNatRouteC"), "no route to a NAT gateway"
+        "private_subnets_have_a_way_out", NETWORK, remove("PrivateNatRouteC"), "no route to a NAT gateway"
     ),
     "flow-log-by-attribute": own(
         "flow_logs_name_their_group_plainly",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ UNSCOPABLE_ACTIONS: Final = frozenset(
         "redshift-data:CancelStatement",
         "redshift-data:DescribeStatement",
         "redshift-data:GetStatementResult",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",
     }
@@ -54,7 +56,6 @@ ROLE_PURPOSES: Final = frozenset(
         "warehouse-loader",
     }
 )
-BOUNDED_TEMPLATES: Final = ("03-compute-application", "04-chatbot-infrastructure", "06-tracing-logging")
 _VPC_ACTIONS: Final = frozenset(
     {"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"}
 )
@@ -276,13 +277,92 @@ def keys_can_be_administered_and_name_no_role(platform: Platform) -> Breaches:
     """The account stays in each key's policy; a role that is named there might not exist yet. Keys rotate."""
     for key in platform.resources("AWS::KMS::Key"):
         found = list(statements_of(key))
-        if not any(s.allows and s.actions == ["kms:*"] and _is_account_root(platform, s) for s in found):
+        if not any(
+            s.allows and "kms:PutKeyPolicy" in s.actions and not s.conditions and _is_account_root(platform, s)
+            for s in found
+        ):
             yield key, "does not let the account administer it: nobody could change its policy again"
         if key.properties.get("EnableKeyRotation") is not True:
             yield key, "does not rotate"
         resources = platform.templates.bodies[key.template]["Resources"]
         for name in set(references(key.written["Properties"]["KeyPolicy"])) & set(resources):
             yield key, f"has {name} in its policy, which may not exist when the key is made"
+
+
+# What uses a key in a principal's name, by the type of what is encrypted: where its key stands, and its services.
+_KEY_USERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "AWS::DynamoDB::Table": ("SSESpecification.KMSMasterKeyId", ("dynamodb",)),
+    "AWS::Glue::DataCatalogEncryptionSettings": (
+        "DataCatalogEncryptionSettings.EncryptionAtRest.SseAwsKmsKeyId",
+        ("glue",),
+    ),
+    "AWS::Kinesis::Stream": ("StreamEncryption.KeyId", ("kinesis",)),
+    "AWS::Lambda::Function": ("KmsKeyArn", ("lambda",)),
+    # AWS documents both names and does not say which one a namespace's calls carry.
+    "AWS::RedshiftServerless::Namespace": ("KmsKeyId", ("redshift", "redshift-serverless", "secretsmanager")),
+    "AWS::S3::Bucket": (
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID",
+        ("s3",),
+    ),
+    "AWS::SNS::Topic": ("KmsMasterKeyId", ("sns",)),
+    "AWS::SQS::Queue": ("KmsMasterKeyId", ("sqs",)),
+}
+_GRANTING_TYPES: Final = frozenset({"AWS::DynamoDB::Table", "AWS::RedshiftServerless::Namespace"})
+
+
+@rule
+def keys_are_used_through_their_services_only(platform: Platform) -> Breaches:
+    """No principal decrypts by hand: each use is bound to this account and to services that hold encrypted things."""
+    users: dict[str, set[str]] = {}
+    granting: set[str] = set()
+    for kind, (path, services) in _KEY_USERS.items():
+        for resource in platform.resources(kind):
+            key = key_of(platform, _at(resource.properties, path))
+            if key is not None:
+                users.setdefault(str(key), set()).update(services)
+                granting |= {str(key)} if kind in _GRANTING_TYPES else set()
+    for key in platform.resources("AWS::KMS::Key"):
+        own = [s for s in statements_of(key) if s.allows and _is_account_root(platform, s)]
+        through: set[str] = set()
+        for statement in own:
+            if not any(fnmatch.fnmatchcase("kms:Decrypt", pattern) for pattern in statement.actions):
+                continue
+            via = statement.conditions.get("kms:ViaService", [])
+            if statement.conditions.get("kms:CallerAccount") != [platform.setting.account] or not via:
+                yield statement, "lets every principal of the account use the key by hand, as far as IAM goes"
+            through |= {service.split(".")[0] for service in via}
+        lacking = missing(users.get(str(key), set()), through)
+        if lacking:
+            yield key, f"encrypts what {lacking} holds, but does not let itself be used through it"
+        grants = [s for s in own if "kms:CreateGrant" in s.actions]
+        if str(key) in granting and not grants:
+            yield key, "lets no service take a grant: tables and the warehouse cannot be created"
+        for statement in grants:
+            if statement.conditions.get("kms:GrantIsForAWSResource") != ["true"]:
+                yield statement, "lets anybody be granted the key; only AWS's services may"
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    for step in path.split("."):
+        if isinstance(value, list):
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+@rule
+def endpoints_admit_this_account_and_listed_calls(platform: Platform) -> Breaches:
+    """An endpoint's policy is a filter: no action by wildcard, and nobody else's credentials."""
+    for statement in statements(platform, "endpoint"):
+        if any("*" in action for action in statement.actions):
+            yield statement, f"admits {', '.join(action for action in statement.actions if '*' in action)}"
+        if statement.conditions.get("aws:PrincipalAccount") != [platform.setting.account]:
+            yield statement, "admits credentials of other accounts"
+    for endpoint in platform.resources("AWS::EC2::VPCEndpoint"):
+        if not list(statements_of(endpoint)):
+            yield endpoint, "has no policy, so it admits everything"
 
 
 @rule
@@ -437,7 +517,7 @@ def roles_are_bounded_where_the_inventory_says(platform: Platform) -> Breaches:
     """A boundary given by the inventory reaches every role; without one, no role has any."""
     wanted = platform.setting.parameters.get("PermissionsBoundaryArn")
     for role in platform.resources("AWS::IAM::Role"):
-        if role.template in BOUNDED_TEMPLATES and role.properties.get("PermissionsBoundary") != wanted:
+        if role.properties.get("PermissionsBoundary") != wanted:
             yield role, f"has the boundary {role.properties.get('PermissionsBoundary')}, not {wanted}"
 
 

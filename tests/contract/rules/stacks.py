@@ -38,6 +38,7 @@ STATEFUL: Final = frozenset(
 )
 # Shorter than this, a reason only repeats the finding.
 REASON_CHARACTERS: Final = 30
+SAME_REASON: Final = "As above"
 # Types whose names are unique in the whole account, not in the region.
 ACCOUNT_GLOBAL: Final = frozenset(
     {
@@ -263,9 +264,20 @@ def exceptions_from_scanners_say_why(platform: Platform) -> Breaches:
                 (entry.get("id"), entry.get("reason"))
                 for entry in metadata.get("cfn_nag", {}).get("rules_to_suppress", [])
             ]
+            nagged = metadata.get("cdk_nag", {}).get("rules_to_suppress", [])
+            # One control under several catalogs' names: the first says why.
+            told += [
+                (entry.get("id"), entry.get("reason"))
+                for before, entry in zip([{}, *nagged], nagged, strict=False)
+                if entry.get("reason") != SAME_REASON or _control(entry) != _control(before)
+            ]
             for code, reason in told:
                 if len(str(reason or "")) < REASON_CHARACTERS:
                     yield f"{name}:{logical_id}", f"passes over {code} without a reason"
+
+
+def _control(entry: dict[str, Any]) -> str:
+    return str(entry.get("id", "")).rpartition("-")[2]
 
 
 @rule

@@ -13,6 +13,7 @@ from tests.contract.rules.policies import key_of, statements_of
 WAREHOUSE_PREFIX: Final = ((32, 27), (64, 27), (128, 26), (256, 25), (512, 24))
 WAREHOUSE_PORTS: Final = (*range(5431, 5456), *range(8191, 8216))
 LEAST_ZONES: Final = 3
+PRICE_PERFORMANCE_LEVELS: Final = (1, 25, 50, 75, 100)
 LEAST_DAYS_BEFORE_INFREQUENT_ACCESS: Final = 30
 LEAST_DAYS_IN_INFREQUENT_ACCESS: Final = 30
 
@@ -77,7 +78,7 @@ def nothing_uses_the_default_security_group(platform: Platform) -> Breaches:
 
 @rule
 def endpoints_serve_every_private_subnet(platform: Platform) -> Breaches:
-    """A gateway endpoint works only for the route tables it lists; a private route table leads to the NAT gateway."""
+    """A gateway endpoint works only for the route tables it lists, an interface endpoint by name in its subnets."""
     private = {
         f"<{table}>"
         for table in platform.resources("AWS::EC2::RouteTable")
@@ -88,13 +89,47 @@ def endpoints_serve_every_private_subnet(platform: Platform) -> Breaches:
             lacking = missing(private, endpoint.properties.get("RouteTableIds", []))
             if lacking:
                 yield endpoint, f"does not list {lacking}"
-    routed = {
-        route.properties["RouteTableId"]
-        for route in platform.resources("AWS::EC2::Route")
-        if "NatGatewayId" in route.properties
+    subnets = {
+        f"<{subnet}>"
+        for subnet in platform.resources("AWS::EC2::Subnet")
+        if subnet.logical_id.startswith("PrivateSubnet")
     }
-    for table in private - routed:
-        yield table, "has no route to a NAT gateway"
+    groups = {f"<{group}.GroupId>" for group in platform.resources("AWS::EC2::SecurityGroup")}
+    for endpoint in platform.resources("AWS::EC2::VPCEndpoint"):
+        given = endpoint.properties
+        if given.get("VpcEndpointType") == "Interface":
+            lacking = missing(subnets, given.get("SubnetIds", []))
+            if lacking:
+                yield endpoint, f"does not stand in {lacking}"
+            if given.get("PrivateDnsEnabled") is not True:
+                yield endpoint, "has no private DNS: every client would go on to the public address"
+            if not set(given.get("SecurityGroupIds", [])) & groups:
+                yield endpoint, "has no security group of ours, so AWS gives it the default one"
+
+
+@rule
+def private_subnets_have_a_way_out(platform: Platform) -> Breaches:
+    """Each private route table leads to a NAT gateway: to the one there is, or to that of its own zone."""
+    zones = {f"<{s}>": s.properties["AvailabilityZone"] for s in platform.resources("AWS::EC2::Subnet")}
+    gateways = {f"<{g}>": zones.get(g.properties["SubnetId"]) for g in platform.resources("AWS::EC2::NatGateway")}
+    tables = {
+        a.properties["RouteTableId"]: zones.get(a.properties["SubnetId"])
+        for a in platform.resources("AWS::EC2::SubnetRouteTableAssociation")
+        if "Private" in a.logical_id
+    }
+    routes = {
+        r.properties["RouteTableId"]: r.properties["NatGatewayId"]
+        for r in platform.resources("AWS::EC2::Route")
+        if "NatGatewayId" in r.properties
+    }
+    wanted = 3 if platform.parameters["01-networking"].get("NatGateways") == "per_zone" else 1
+    if len(gateways) != wanted:
+        yield "01-networking", f"has {len(gateways)} NAT gateways where {wanted} are asked for"
+    for table, zone in tables.items():
+        if routes.get(table) not in gateways:
+            yield table, "has no route to a NAT gateway"
+        elif len(gateways) > 1 and gateways[routes[table]] != zone:
+            yield table, f"leads out through {gateways[routes[table]]} and depends on that zone, not on {zone} alone"
 
 
 @rule
@@ -248,7 +283,14 @@ def warehouse_is_one_that_aws_creates(platform: Platform) -> Breaches:
     """Capacity, port, zones and addresses as Redshift Serverless accepts them; closed; sized by reference."""
     for workgroup in platform.resources("AWS::RedshiftServerless::Workgroup"):
         properties = workgroup.properties
-        base, most = int(properties["BaseCapacity"]), int(properties["MaxCapacity"])
+        most = int(properties["MaxCapacity"])
+        target = properties.get("PricePerformanceTarget", {})
+        if target and (target.get("Status") != "ENABLED" or int(target["Level"]) not in PRICE_PERFORMANCE_LEVELS):
+            yield workgroup, f"has the price-performance target {target}; levels 1, 25, 50, 75 and 100 are accepted"
+        if bool(target) == ("BaseCapacity" in properties):
+            yield workgroup, "must have either a base capacity or a price-performance target"
+        # With a target AWS chooses where to begin.
+        base = int(properties.get("BaseCapacity", 8))
         if base != 4 and (base % 8 or not 8 <= base <= 512):
             yield workgroup, f"has a base capacity of {base}; 4 and multiples of 8 up to 512 are accepted"
         if most < base:

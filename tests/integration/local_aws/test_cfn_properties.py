@@ -81,6 +81,44 @@ TABLE = {
 ALARM = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 5}
 
 
+BUDGET_NOTIFICATIONS = [
+    {
+        "Notification": {
+            "NotificationType": "ACTUAL",
+            "ComparisonOperator": "GREATER_THAN",
+            "Threshold": 80,
+            "ThresholdType": "PERCENTAGE",
+        },
+        "Subscribers": [{"SubscriptionType": "SNS", "Address": {"Ref": "Topic"}}],
+    }
+]
+BUDGET_TOPIC_POLICY = (
+    "AWS::SNS::TopicPolicy",
+    {
+        "Topics": [{"Ref": "Topic"}],
+        "PolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "budgets.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": {"Ref": "Topic"},
+                }
+            ],
+        },
+    },
+)
+NAMED_NETWORK = {
+    "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16", "EnableDnsSupport": True, "EnableDnsHostnames": True}),
+    "Subnet": ("AWS::EC2::Subnet", {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24"}),
+    "Guard": (
+        "AWS::EC2::SecurityGroup",
+        {"VpcId": {"Ref": "Vpc"}, "GroupDescription": "guard", "GroupName": "guard"},
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Case:
     """A type's properties before and after an update, what stands beside it, and how the service describes it."""
@@ -121,6 +159,50 @@ def own_tags(tags: list[dict[str, str]] | dict[str, str], key: str = "Key", valu
 
 def bucket_tags(client: Client, bucket: str) -> dict[str, Any]:
     return own_tags(client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"])
+
+
+def interface_endpoint(client: Client, identity: str) -> dict[str, Any]:
+    endpoint = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[identity])["VpcEndpoints"][0]
+    return {
+        "groups": [group["GroupName"] for group in endpoint["Groups"]],
+        "dns": endpoint["PrivateDnsEnabled"],
+        "statements": json.loads(endpoint["PolicyDocument"])["Statement"],
+        "interfaces": len(endpoint["NetworkInterfaceIds"]),
+        "subnets": len(endpoint["SubnetIds"]),
+        "tags": own_tags(endpoint.get("Tags", [])),
+    }
+
+
+def catalog_encryption(client: Client, _identity: str) -> dict[str, Any]:
+    settings = client("glue").get_data_catalog_encryption_settings()["DataCatalogEncryptionSettings"]
+    return {
+        "mode": settings["EncryptionAtRest"]["CatalogEncryptionMode"],
+        "key": "SseAwsKmsKeyId" in settings["EncryptionAtRest"],
+        "passwords": settings["ConnectionPasswordEncryption"]["ReturnConnectionPasswordEncrypted"],
+    }
+
+
+def budget(client: Client, name: str) -> dict[str, Any]:
+    api, account = client("budgets"), "000000000000"
+    described = api.describe_budget(AccountId=account, BudgetName=name)["Budget"]
+    notifications = api.describe_notifications_for_budget(AccountId=account, BudgetName=name)["Notifications"]
+    tags = api.list_tags_for_resource(ResourceARN=f"arn:aws:budgets::{account}:budget/{name}")["ResourceTags"]
+    return {
+        "limit": described["BudgetLimit"]["Amount"],
+        "filters": described.get("CostFilters"),
+        "notifications": [
+            (
+                one["NotificationType"],
+                one["Threshold"],
+                one["ThresholdType"],
+                api.describe_subscribers_for_notification(AccountId=account, BudgetName=name, Notification=one)[
+                    "Subscribers"
+                ][0]["SubscriptionType"],
+            )
+            for one in notifications
+        ],
+        "tags": own_tags(tags),
+    }
 
 
 def table(client: Client, name: str) -> dict[str, Any]:
@@ -958,6 +1040,94 @@ CASES = {
             "Child": ("AWS::CloudWatch::Alarm", math("errors / calls")),
             "Topic": ("AWS::SNS::Topic", {}),
         },
+    ),
+    "an interface endpoint": Case(
+        "AWS::EC2::VPCEndpoint",
+        {
+            "VpcId": {"Ref": "Vpc"},
+            "VpcEndpointType": "Interface",
+            "ServiceName": "com.amazonaws.us-east-1.sqs",
+            "SubnetIds": [{"Ref": "Subnet"}],
+            "SecurityGroupIds": [{"Ref": "Guard"}],
+            "PrivateDnsEnabled": True,
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": []},
+            "Tags": tag("queues"),
+        },
+        {
+            "VpcId": {"Ref": "Vpc"},
+            "VpcEndpointType": "Interface",
+            "ServiceName": "com.amazonaws.us-east-1.sqs",
+            "SubnetIds": [{"Ref": "Subnet"}],
+        },
+        interface_endpoint,
+        {
+            "groups": ["guard"],
+            "dns": True,
+            "statements": [],
+            "interfaces": 1,
+            "subnets": 1,
+            "tags": {"purpose": "queues"},
+        },
+        {
+            "groups": ["default"],
+            "dns": False,
+            "statements": [{"Action": "*", "Effect": "Allow", "Principal": "*", "Resource": "*"}],
+            "interfaces": 1,
+            "subnets": 1,
+            "tags": {},
+        },
+        NAMED_NETWORK,
+    ),
+    "a catalog's encryption": Case(
+        "AWS::Glue::DataCatalogEncryptionSettings",
+        {
+            "CatalogId": {"Ref": "AWS::AccountId"},
+            "DataCatalogEncryptionSettings": {
+                "EncryptionAtRest": {"CatalogEncryptionMode": "SSE-KMS", "SseAwsKmsKeyId": KEY},
+                "ConnectionPasswordEncryption": {"ReturnConnectionPasswordEncrypted": True, "KmsKeyId": KEY},
+            },
+        },
+        {
+            "CatalogId": {"Ref": "AWS::AccountId"},
+            "DataCatalogEncryptionSettings": {"EncryptionAtRest": {"CatalogEncryptionMode": "DISABLED"}},
+        },
+        catalog_encryption,
+        {"mode": "SSE-KMS", "key": True, "passwords": True},
+        {"mode": "DISABLED", "key": False, "passwords": False},
+        {"Key": KMS_KEY},
+    ),
+    "a budget": Case(
+        "AWS::Budgets::Budget",
+        {
+            "Budget": {
+                "BudgetName": "case-budget",
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": "100", "Unit": "USD"},
+                "CostFilters": {"TagKeyValue": ["user:Environment$test"]},
+            },
+            "NotificationsWithSubscribers": BUDGET_NOTIFICATIONS,
+            "ResourceTags": tag("money"),
+        },
+        {
+            "Budget": {
+                "BudgetName": "case-budget",
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": "250", "Unit": "USD"},
+            },
+            "NotificationsWithSubscribers": BUDGET_NOTIFICATIONS,
+        },
+        budget,
+        {
+            "limit": "100",
+            "filters": {"TagKeyValue": ["user:Environment$test"]},
+            "notifications": [("ACTUAL", 80.0, "PERCENTAGE", "SNS")],
+            "tags": {"purpose": "money"},
+        },
+        {"limit": "250", "filters": None, "notifications": [("ACTUAL", 80.0, "PERCENTAGE", "SNS")], "tags": {}},
+        {"Topic": ("AWS::SNS::Topic", {}), "TopicPolicy": BUDGET_TOPIC_POLICY},
+        depends_on="TopicPolicy",
     ),
     "a flow log": Case(
         "AWS::EC2::FlowLog",

@@ -502,3 +502,92 @@ def test_a_layer_keeps_its_name_over_its_versions(client: Client, stack: Stack) 
     assert stack.physical_id("Layer") == first.removesuffix("1") + "2"
     found = client("lambda").list_layer_versions(LayerName=stack.name)["LayerVersions"]
     assert [version["Version"] for version in found] == [2, 1]
+
+
+def endpoint(**properties: Any) -> tuple[str, dict[str, Any]]:
+    given = {"VpcId": {"Ref": "Vpc"}, "VpcEndpointType": "Interface", "ServiceName": "com.amazonaws.us-east-1.sns"}
+    return "AWS::EC2::VPCEndpoint", {**given, **properties}
+
+
+RULE: dict[str, Any] = {"Source": {"Owner": "AWS", "SourceIdentifier": "KINESIS_STREAM_ENCRYPTED"}}
+BUDGET: dict[str, Any] = {"BudgetName": "refused", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
+NOTIFICATION: dict[str, Any] = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason"),
+    [
+        pytest.param(
+            {"One": endpoint(PrivateDnsEnabled=True)}, "enableDnsHostnames", id="private-dns-in-a-vpc-without"
+        ),
+        pytest.param({"One": endpoint(SubnetIds=["subnet-missing"])}, "subnet-missing", id="no-such-subnet"),
+        pytest.param({"One": endpoint(SecurityGroupIds=["sg-missing"])}, "sg-missing", id="no-such-group"),
+        pytest.param(
+            {"Rule": ("AWS::Config::ConfigRule", RULE)},
+            "no configuration recorder",
+            id="config-rule-without-a-recorder",
+        ),
+        pytest.param(
+            {
+                "Budget": (
+                    "AWS::Budgets::Budget",
+                    {
+                        "Budget": {**BUDGET, "BudgetLimit": {"Amount": "1", "Unit": "USD"}},
+                        "NotificationsWithSubscribers": [
+                            {
+                                "Notification": NOTIFICATION,
+                                "Subscribers": [{"SubscriptionType": "SNS", "Address": {"Ref": "Topic"}}],
+                            }
+                        ],
+                    },
+                ),
+                "Topic": ("AWS::SNS::Topic", {}),
+            },
+            "AWS Budgets may not publish",
+            id="budget-on-a-topic-that-is-closed-to-it",
+        ),
+        pytest.param(
+            {"Budget": ("AWS::Budgets::Budget", {"Budget": {**BUDGET, "BudgetLimit": {"Amount": "0", "Unit": "USD"}}})},
+            "greater than zero",
+            id="budget-of-nothing",
+        ),
+        pytest.param(
+            {
+                "Settings": (
+                    "AWS::Glue::DataCatalogEncryptionSettings",
+                    {
+                        "CatalogId": {"Ref": "AWS::AccountId"},
+                        "DataCatalogEncryptionSettings": {
+                            "EncryptionAtRest": {"CatalogEncryptionMode": "SSE-KMS", "SseAwsKmsKeyId": "missing"}
+                        },
+                    },
+                )
+            },
+            "missing does not exist",
+            id="catalog-under-no-key",
+        ),
+    ],
+)
+def test_a_property_that_aws_refuses_fails_the_resource(stack: Stack, resources: dict[str, Any], reason: str) -> None:
+    vpc = ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"})
+    assert stack.create(template({"Vpc": vpc, **resources})) == "ROLLBACK_COMPLETE"
+    assert any(reason in text for text in stack.reasons()), stack.reasons()
+
+
+def test_a_config_rule_is_kept_where_a_recorder_runs(client: Client, stack: Stack) -> None:
+    config = client("config")
+    config.put_configuration_recorder(
+        ConfigurationRecorder={"name": "default", "roleARN": "arn:aws:iam::0:role/config"}
+    )
+    config.start_configuration_recorder(ConfigurationRecorderName="default")
+    scope = {"TagKey": "Project", "TagValue": "concert"}
+    body = {"ConfigRuleName": "kept", "Scope": scope, "Description": "Streams are encrypted", **RULE}
+    assert stack.create(template({"Rule": ("AWS::Config::ConfigRule", body)})) == "CREATE_COMPLETE", stack.reasons()
+    (rule,) = config.describe_config_rules(ConfigRuleNames=["kept"])["ConfigRules"]
+    assert (rule["Scope"], rule["Source"]["SourceIdentifier"]) == (scope, "KINESIS_STREAM_ENCRYPTED")
+    changed = {**body, "Source": {"Owner": "AWS", "SourceIdentifier": "SNS_ENCRYPTED_KMS"}}
+    assert stack.update(template({"Rule": ("AWS::Config::ConfigRule", changed)})) == "UPDATE_COMPLETE", stack.reasons()
+    (rule,) = config.describe_config_rules(ConfigRuleNames=["kept"])["ConfigRules"]
+    assert rule["Source"]["SourceIdentifier"] == "SNS_ENCRYPTED_KMS"
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert config.describe_config_rules()["ConfigRules"] == []

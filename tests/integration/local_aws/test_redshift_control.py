@@ -108,6 +108,12 @@ def test_a_namespace_that_breaks_a_rule_is_refused(
         pytest.param({"baseCapacity": 12}, "baseCapacity 12", id="odd-capacity"),
         pytest.param({"baseCapacity": 16, "maxCapacity": 8}, "maxCapacity 8", id="maximum-below-base"),
         pytest.param({"port": 5430}, "5431-5455", id="port"),
+        pytest.param(
+            {"baseCapacity": 8, "pricePerformanceTarget": {"status": "ENABLED", "level": 50}},
+            "together with an enabled pricePerformanceTarget",
+            id="base-beside-a-target",
+        ),
+        pytest.param({"pricePerformanceTarget": {"status": "ENABLED", "level": 60}}, "level 60", id="no-such-level"),
         pytest.param({"subnetIds": ["subnet-missing"]}, "subnet-missing", id="no-such-subnet"),
         pytest.param({"securityGroupIds": ["sg-missing"]}, "sg-missing", id="no-such-security-group"),
     ],
@@ -152,6 +158,22 @@ def test_subnets_must_span_zones_and_have_room(
     with pytest.raises(ClientError) as error:
         serverless.create_workgroup(**request)
     assert named in refused(error)[1]
+
+
+def test_a_price_target_takes_the_capacity_over_until_it_is_disabled(serverless: Any, name: str) -> None:
+    serverless.create_namespace(namespaceName=name)
+    serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8, maxCapacity=16)
+    target = {"status": "ENABLED", "level": 50}
+    changed = serverless.update_workgroup(workgroupName=name, pricePerformanceTarget=target)["workgroup"]
+    assert (changed["baseCapacity"], changed["maxCapacity"], changed["pricePerformanceTarget"]) == (-1, 16, target)
+    with pytest.raises(ClientError) as error:
+        serverless.update_workgroup(
+            workgroupName=name, baseCapacity=16, pricePerformanceTarget={"status": "DISABLED", "level": 50}
+        )
+    assert "disable it first" in refused(error)[1]
+    serverless.update_workgroup(workgroupName=name, maxCapacity=256)
+    serverless.update_workgroup(workgroupName=name, pricePerformanceTarget={"status": "DISABLED", "level": 50})
+    assert serverless.update_workgroup(workgroupName=name, baseCapacity=16)["workgroup"]["baseCapacity"] == 16
 
 
 def test_changes_are_checked_and_kept(serverless: Any, name: str) -> None:
