@@ -525,7 +525,7 @@ class TestInterruption:
 
     def test_operation_in_progress_is_adopted(self, deployer: Deployer, name: str) -> None:
         text = queues("Work")
-        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 1.5}):
+        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 3}):
             with pytest.raises(DeadlineError, match=r"Work.*run again to wait"):
                 deployer.present(name, text, timeout=0.5)
             assert deployer.status(name) == "CREATE_IN_PROGRESS"
