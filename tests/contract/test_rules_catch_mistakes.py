@@ -1353,8 +1353,8 @@ APPLICATION = {
     "right-that-no-code-uses": own(
         "roles_allow_what_the_code_calls_and_no_more",
         COMPUTE,
-        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
-        "allows dynamodb:DeleteItem on table, which ChatbotFunction never calls",
+        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:BatchGetItem"]),
+        "allows dynamodb:BatchGetItem on table, which ChatbotFunction never calls",
     ),
     "call-without-the-right": own(
         "roles_allow_what_the_code_calls_and_no_more",
