@@ -57,9 +57,14 @@ def import_function(name: str, *modules: str) -> SimpleNamespace:
 
 
 @functools.cache
+def function_module(name: str, module: str) -> Any:
+    """A pure module of a function, imported once: for tests that ask it many times."""
+    return getattr(import_function(name, module), module)
+
+
 def core_of(name: str) -> Any:
-    """A function's pure core, imported once: for tests that ask it many times."""
-    return import_function(name).core
+    """A function's pure core, imported once."""
+    return function_module(name, "core")
 
 
 def forget_functions() -> None:
@@ -182,9 +187,8 @@ class FakeDataApi:
 
 def _type_name(values: Sequence[object]) -> str:
     known = next((value for value in values if value is not None), "")
-    return {"int": "int8", "float": "float8", "bool": "bool", "Decimal": "numeric", "date": "date"}.get(
-        type(known).__name__, "varchar"
-    )
+    types = {"int": "int8", "float": "float8", "bool": "bool", "Decimal": "numeric"}
+    return {**types, "date": "date", "datetime": "timestamp"}.get(type(known).__name__, "varchar")
 
 
 def _cell(value: object) -> dict[str, Any]:

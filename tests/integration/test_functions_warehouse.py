@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule
 from concert_common import queries
 from concert_common.errors import UnavailableError
 from concert_common.prediction import Forecaster
-from concert_common.recommendation import Taste, UpcomingConcert, rank
+from concert_common.recommendation import Taste, recommend
 from concert_common.settings import WarehouseSettings
 from concert_common.tables import TABLES
 from concert_common.warehouse import Statement, Warehouse
@@ -110,14 +111,21 @@ def load(
     platform: Platform, loader: SimpleNamespace, data_type: str, *keys: str, house: Warehouse | None = None
 ) -> int:
     """Load these objects in one transaction; the rows that it says it changed."""
+    return told(platform, loader, data_type, *keys, house=house)["changed"]
+
+
+def told(
+    platform: Platform, loader: SimpleNamespace, data_type: str, *keys: str, house: Warehouse | None = None
+) -> dict[str, int]:
+    """Load these objects in one transaction; all that it says it did."""
     role_arn = f"arn:aws:iam::000000000000:role/{COPY_ROLE}"
     settings = loader.core.Settings("development", WarehouseSettings("w", "d"), BUCKET, role_arn, "no queue")
     planned = loader.statements.script(loader.core.Load(TABLES[data_type], keys, ()), settings)
     house = house or platform.loader
     transaction = house.transaction(planned.statements, name=f"load-{data_type}", seconds=SECONDS)
-    changed = house.rows_of(transaction, planned.counting)[0]["changed"]
-    assert isinstance(changed, int)
-    return changed
+    row = house.rows_of(transaction, planned.counting)[0]
+    assert (row.pop("newest") is None) == (row["arrived"] == 0)
+    return {name: cast(int, value) for name, value in row.items()}
 
 
 def artist(number: int, name: str = "Björk", **fields: Any) -> dict[str, Any]:
@@ -172,6 +180,40 @@ def test_the_same_content_at_a_later_moment_changes_nothing(platform: Platform, 
     assert load(platform, loader, "artists", again) == 0
     filled = put(platform, "artists", "same-3", (artist(20, spotify_id="x"), MORNING + timedelta(days=2)))
     assert load(platform, loader, "artists", filled) == 1
+
+
+def test_versions_that_alternate_end_with_the_newest_in_every_order(
+    platform: Platform, loader: SimpleNamespace
+) -> None:
+    """Including the one where the newest repeats the first, so that only its moment is news."""
+    hours = [MORNING + timedelta(hours=hour) for hour in range(3)]
+    versions = [("Before", hours[0]), ("Between", hours[1]), ("Before", hours[2])]
+    orders = list(itertools.permutations(range(3)))
+    for place, order in enumerate(orders):
+        for turn, number in enumerate(order):
+            name, moment = versions[number]
+            row = (artist(200 + place, name), moment)
+            load(platform, loader, "artists", put(platform, "artists", f"alt-{place}-{turn}", row))
+    query = "SELECT name, updated_at FROM concert_dw.artists WHERE artist_id BETWEEN 'artist-200' AND 'artist-205'"
+    found = platform.reader.rows(Statement(query), seconds=SECONDS)
+    assert len(found) == len(orders)
+    assert {(row["name"], row["updated_at"]) for row in found} == {("Before", hours[2].replace(tzinfo=None))}
+
+
+def test_a_load_tells_duplicates_late_and_changed_rows_apart(platform: Platform, loader: SimpleNamespace) -> None:
+    later = MORNING + timedelta(hours=1)
+    first = put(platform, "artists", "told-1", (artist(300), later), (artist(301), later))
+    assert told(platform, loader, "artists", first) == {"arrived": 2, "changed": 2, "duplicate": 0, "late": 0}
+    mixed = put(
+        platform, "artists", "told-2",
+        (artist(300), later),  # a duplicate of what is held
+        (artist(301, "Old"), MORNING), (artist(301, "Old"), MORNING),  # late, and a duplicate of that
+        (artist(302), MORNING), (artist(302, "Newer"), later), (artist(302, "Newer"), later),  # news, and a duplicate
+        (artist(300), later + timedelta(hours=1)),  # repeats what is held, in a newer version
+    )  # fmt: skip
+    assert told(platform, loader, "artists", mixed) == {"arrived": 7, "changed": 1, "duplicate": 3, "late": 1}
+    # Told of twice, an object is no duplicate record.
+    assert told(platform, loader, "artists", first, mixed) == {"arrived": 0, "changed": 0, "duplicate": 0, "late": 0}
 
 
 def test_loads_at_once_take_turns_and_leave_each_key_once(platform: Platform, loader: SimpleNamespace) -> None:
@@ -276,11 +318,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "venue": {"venue_id": "q-hall"},
     "concert_history": {"artist_id": "q-one", "venue_id": "q-hall"},
     "recent_history": {},
-    "upcoming_concerts": {"location": "ICELAND"},
+    "upcoming_concerts": {"location": "ICELAND", "liked": ["rock", "Quizmaster"], "first": date(2020, 1, 1)},
+    "popular_upcoming": {"location": "Reykjavik", "last": date(2099, 1, 1)},
     "upcoming_of_artist": {"artist_id": "q-one"},
     "upcoming_in_venue": {"venue_id": "q-hall"},
+    "past_concerts": {"artist_id": "q-one", "venue_id": "q-hall"},
     "bought_genres": {"user_id": "q-customer"},
-    "names_in": {"message": "Would Quizmaster fill Question Club in Leeds?"},
+    "names_in": {"message": "would quizmaster fill question club in leeds?"},
     "artist_performance": {"artist_id": "q-one"},
     "top_earning_artists": {},
     "monthly_sales": {},
@@ -320,6 +364,8 @@ def test_names_are_found_in_a_message_whatever_it_contains(filled: Platform) -> 
     hostile = "' OR 1=1; -- %_\\ :message ?quizmaster"
     ((first, *_),) = ask(filled, queries.names_in(hostile))
     assert (first["kind"], first["id"]) == ("artist", "q-one")
+    ((city,),) = ask(filled, queries.names_in("what is on in reykjavik?"))
+    assert (city["kind"], city["name"]) == ("city", "Reykjavík")
 
 
 def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
@@ -332,11 +378,19 @@ def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
 
 
 def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
-    upcoming, bought = ask(filled, queries.upcoming_concerts(), queries.bought_genres("q-customer"))
-    taste = Taste.bought(bought)
-    assert taste.genres == {"electronic": 1.0, "art pop": 1.0}
-    ranked = rank(map(UpcomingConcert.from_row, upcoming), taste=taste, location=None, only_matching=False, top_n=5)
-    assert [found.concert.concert_id for found in ranked] == ["q-next-0", "q-next-1"]
+    def recommended(*named: str, **options: Any) -> list[str]:
+        found = recommend(lambda each: ask(filled, *each), named, top_n=5, **options)
+        return [each.concert.concert_id for each in found]
+
+    (bought,) = ask(filled, queries.bought_genres("q-customer"))
+    assert Taste.bought(bought).genres == {"electronic": 1.0, "art pop": 1.0}
+    assert recommended(user_id="q-customer", only_matching=False) == ["q-next-0", "q-next-1"]
+    assert recommended("pop", only_matching=True) == ["q-next-0"], "art pop is a kind of pop"
+    assert recommended("Art-Pop", only_matching=True) == ["q-next-0"]
+    assert recommended("OTHER ACT", "' OR 1=1; --", only_matching=True) == ["q-next-1"]
+    assert recommended("q-one", only_matching=True) == ["q-next-0"]
+    assert recommended("polka", only_matching=True) == []
+    assert recommended(location="reykjavik", only_matching=False) == ["q-next-1"]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +399,12 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
         "Which venues are most popular?",
         "Tell me about Quizmaster",
         "What concerts are coming up?",
+        "What is on in Reykjavik?",
+        "Which venues in Reykjavík are most popular?",
+        "When did Quizmaster last play at Question Hall?",
+        "How much are tickets for Other Act?",
         "Recommend a rock concert",
+        "Recommend something for me",
         "How many tickets would Quizmaster sell at Question Hall?",
         "How are ticket sales trending?",
         "help",
@@ -353,10 +412,10 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
     ],
 )
 def test_every_chat_answer_is_words_and_json(filled: Platform, message: str) -> None:
-    chatbot = import_function("chatbot", "core", "answers")
-    entities = chatbot.core.entities_in(message, ask(filled, queries.names_in(message))[0])
-    recognised = chatbot.core.recognise(message, entities)
-    asked = chatbot.answers.Asked(message, entities, lambda statements: ask(filled, *statements))
+    chatbot = import_function("chatbot", "understanding", "answers")
+    rows = ask(filled, queries.names_in(chatbot.understanding.fold(message)))[0]
+    recognised = chatbot.understanding.understand(message, rows, date(2026, 11, 27), None)
+    asked = chatbot.answers.Asked(message, recognised, lambda statements: ask(filled, *statements), "q-customer")
     answer = chatbot.answers.ANSWERS[recognised.intent](asked)
     assert answer.message
     assert "None" not in answer.message

@@ -27,7 +27,7 @@ ALWAYS = {"preflight", "run_lock"}
         ("lambda_packages", {"lambda_packages"}),
         ("alert_subscriptions", {"alert_subscriptions"}),
         ("sample_data", {"sample_data"}),
-        ("code", {"lambda_packages", "compute", "chatbot", "tracing", "release"}),
+        ("code", {"lambda_packages", "code_release", "verify", "release"}),
         ("verify", {"verify"}),
     ],
 )

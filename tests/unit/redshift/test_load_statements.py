@@ -36,7 +36,7 @@ def all_statements(made: Stage) -> list[str]:
     entry = Entry("load", "s3://bucket/key", "sum", 9, 1, "0.2.0", "somebody@somewhere")
     return [
         statements.HISTORY_READY, statements.LEFTOVERS, statements.columns_of(made.table),
-        statements.loaded_before(made.table, "sum"), made.create, made.identifier, made.errors(7, 10), made.error_count,
+        statements.loaded_before(made.table, "sum"), made.create, made.errors(10),
         made.counts, *made.merge_identical, made.breakers(10), made.repeated(10), *made.delete_bad,
         made.delete_if_loaded("sum"), made.delete_held, made.count_changes, made.merge, made.remember(entry), made.drop,
         *keep_rejected("load", [Rejected(3, "quantity", "it's", "required"), Rejected(None, "", "", "gone")]),

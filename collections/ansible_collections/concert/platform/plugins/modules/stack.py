@@ -18,6 +18,10 @@ description:
   - A new stack never overwrites what exists under its names (buckets and their policies, tables, streams, namespaces,
     secrets, log groups, key aliases), such as a deleted stack keeps. It is refused, in check mode too, naming each, or
     takes them over with O(import_existing).
+  - A task that finds nothing to do looks at the stacks of the stack tasks that follow it as well, all at once, so that
+    they end without asking AWS where that look proves that they too have nothing to do. Such a look counts once, for
+    ten seconds, and no longer once the run has changed a stack; it is not taken past a task that might change one by
+    itself, and nothing is ever planned or changed by it.
   - Values of parameters that the template declares C(NoEcho) appear nowhere.
 version_added: 0.1.0
 author: Concert Data Platform engineers (@concert-data-platform)

@@ -18,6 +18,8 @@ from .errors import StatementFailedError, StatementTimeoutError, WarehouseAbsent
 
 #: Seconds between looks at a running statement: most end at once, a few take minutes.
 _FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.02, 1.6, 2.0
+#: Seconds that the Data API may keep a question open until the statement has ended.
+_LONGEST_ANSWER = 2
 #: The Data API ends a statement after a day.
 MAX_SECONDS = 24 * 60 * 60
 #: What passes by itself: botocore tries these a few times or not at all, a run tries until its deadline.
@@ -180,7 +182,7 @@ class DataApi:
 
         The same `token` never runs them twice. Raises as batch does.
         """
-        submitted = self._client.batch_execute_statement(Sqls=list(sqls), ClientToken=token, **self._target)
+        submitted = self._call(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **self._target)
         self._wait(submitted["Id"])
         return self._rows(f"{submitted['Id']}:{number}")
 
@@ -231,7 +233,7 @@ class DataApi:
         """The description of a finished statement."""
         pause, started = _FIRST_POLL, self._deadline.now()
         while True:
-            described = self._call(self._client.describe_statement, Id=statement_id)
+            described = self._call(self._client.describe_statement, Id=statement_id, WaitTimeSeconds=_LONGEST_ANSWER)
             status = described["Status"]
             if status == "FINISHED":
                 return described

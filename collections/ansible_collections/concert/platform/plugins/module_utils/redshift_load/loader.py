@@ -127,11 +127,11 @@ class Loader:
         if upload(self._s3, source):
             self._report(f"{source.shown} is uploaded to {source.uri}")
         try:
-            self._api.execute(stage.create, uuid.uuid4().hex)
             outcome = self._fill(stage, source)
             return self._apply(stage, outcome)
-        finally:
+        except BaseException:
             self._api.execute(stage.drop, uuid.uuid4().hex)
+            raise
 
     def _stage(self, source: Source, warehouse: Warehouse, now: datetime) -> Stage:
         """The stage for the file's columns. Raises LoadError when they are not those of the table."""
@@ -155,21 +155,18 @@ class Loader:
 
     def _fill(self, stage: Stage, source: Source) -> Outcome:
         """COPY the file and find its bad rows."""
-        table_id = int(self._api.query(stage.identifier)[0][0])
+        copy = stage.copy(source.uri, self._order.role, source.compression)
         try:
-            self._api.execute(stage.copy(source.uri, self._order.role, source.compression), uuid.uuid4().hex)
+            self._api.batch([stage.create, copy], uuid.uuid4().hex)
         except StatementFailedError as error:
             raise LoadError(f"'{source.shown}' cannot be loaded. {error.reason}") from error
-        spoiled, error_count, counts = self._api.query_all(
-            [stage.errors(table_id, MOST_DETAILS), stage.error_count, stage.counts]
-        )
-        rejected = [Rejected(int(line), str(column or ""), "", str(reason)) for line, column, reason in spoiled]
+        spoiled, counts = self._api.query_all([stage.errors(MOST_DETAILS), stage.counts])
+        rejected = [Rejected(int(line), str(column or ""), "", str(reason)) for line, column, reason, _ in spoiled]
         rows, keys, breaking = (int(value or 0) for value in counts[0])
-        copied_out = max(int(error_count[0][0] or 0), len(rejected))
+        copied_out = int(spoiled[0][3]) if spoiled else 0
         if keys < rows:
             self._api.batch(stage.merge_identical, uuid.uuid4().hex)
-            _, _, counts = self._api.query_all([stage.error_count, stage.error_count, stage.counts])
-            rows, keys, breaking = (int(value or 0) for value in counts[0])
+            rows, keys, breaking = (int(value or 0) for value in self._api.query(stage.counts)[0])
         if breaking or keys < rows:
             found, repeated = self._api.query_all([stage.breakers(MOST_DETAILS), stage.repeated(MOST_DETAILS)])
             rejected += self._located(stage, source, found, repeated)
@@ -228,7 +225,8 @@ class Loader:
             work += stage.delete_bad
         work += [stage.delete_held, stage.count_changes]
         counting = len(work)
-        work += [stage.merge, stage.remember(entry), *statements.keep_rejected(entry.load_id, outcome.rejected)]
+        kept = statements.keep_rejected(entry.load_id, outcome.rejected)
+        work += [stage.merge, stage.remember(entry), *kept, stage.drop]
         changed, updated = self._in_turn(work, counting)
         return replace(outcome, rows_inserted=changed - updated, rows_updated=updated, rows_unchanged=good - changed)
 

@@ -86,14 +86,6 @@ class Stage:
         """The statement that removes it."""
         return f"DROP TABLE IF EXISTS {self.qualified}"
 
-    @property
-    def identifier(self) -> str:
-        """The query for its id, by which the system tables name it."""
-        return (
-            "SELECT pg_class.oid FROM pg_class INNER JOIN pg_namespace ON pg_class.relnamespace = pg_namespace.oid"
-            f" WHERE pg_namespace.nspname = '{STAGE_SCHEMA}' AND pg_class.relname = '{self.name}'"
-        )
-
     def copy(self, uri: str, role: str, compression: str) -> str:
         """The COPY of one object into it."""
         how = {
@@ -112,17 +104,17 @@ class Stage:
 
     # --- looking at it ---
 
-    def errors(self, table_id: int, most: int) -> str:
-        """The query for what COPY left out."""
-        return (
-            "SELECT line_number, TRIM(column_name), TRIM(error_message) FROM sys_load_error_detail"
-            f" WHERE table_id = {table_id} ORDER BY line_number LIMIT {most}"
-        )
+    def errors(self, most: int) -> str:
+        """The query for what COPY left out, and how many rows in all: of many, the detail may not be kept.
 
-    @property
-    def error_count(self) -> str:
-        """The query for how many rows COPY left out: of many, the detail may not be kept."""
-        return f"SELECT MAX(error_count) FROM sys_load_history WHERE TRIM(table_name) = '{self.name}'"
+        The stage's name, which no other load has, finds the COPY; the system views name its query alike.
+        """
+        return (
+            "SELECT detail.line_number, TRIM(detail.column_name), TRIM(detail.error_message), history.error_count"
+            " FROM sys_load_history AS history INNER JOIN sys_load_error_detail AS detail"
+            " ON history.query_id = detail.query_id"
+            f" WHERE TRIM(history.table_name) = '{self.name}' ORDER BY detail.line_number LIMIT {most}"
+        )
 
     @property
     def counts(self) -> str:
