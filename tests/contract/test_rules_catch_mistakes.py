@@ -1168,6 +1168,12 @@ APPLICATION = {
         "has the boundary None",
         PRODUCTION,
     ),
+    "alias-without-a-version": own(
+        "properties_that_aws_needs_are_given",
+        CHATBOT,
+        drop("ChatbotAnalyticsAlias", "FunctionVersion"),
+        "has no FunctionVersion",
+    ),
     "right-to-a-key-that-is-a-bucket": own(
         "key_rights_are_on_keys",
         COMPUTE,
