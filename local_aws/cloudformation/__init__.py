@@ -41,6 +41,7 @@ MODULES = (
     "stack_settings",
     "request_tokens",
     "resource_names",
+    "caller_rights",
 )
 
 
