@@ -26,6 +26,7 @@ A rule on CloudFormation's API
     api            an action, e.g. ExecuteChangeSet
     code, error    the error code (default Throttling) and its message (default "Rate exceeded")
     status         HTTP status (default 400)
+    after          true: fail after the request was carried out, as if its answer was lost
     times          as above
 
 A rule on every request, whatever the service: the network's way there and back
@@ -94,7 +95,7 @@ _RESOURCE_KEYS = {
     "after",
     "times",
 }
-_API_KEYS = {"api", "code", "error", "status", "times"}
+_API_KEYS = {"api", "code", "error", "status", "after", "times"}
 _REQUEST_KEYS = {"request", "delay_seconds"}
 _CREATION_KEYS = {"creation", "scale"}
 _KINDS = {"api": _API_KEYS, "request": _REQUEST_KEYS, "creation": _CREATION_KEYS, "type": _RESOURCE_KEYS}
@@ -345,6 +346,8 @@ def _wrap_actions(faults: Faults) -> None:
                 return helpers._error("InvalidFaults", str(error))
             if rule is None:
                 return handler(params)
+            if rule.get("after"):
+                handler(params)
             code, message = rule.get("code", "Throttling"), rule.get("error", "Rate exceeded")
             return helpers._error(code, message, int(rule.get("status", 400)))
 

@@ -40,6 +40,7 @@ MODULES = (
     "change_sets",
     "stack_settings",
     "request_tokens",
+    "imports",
     "resource_names",
     "caller_rights",
 )

@@ -52,11 +52,12 @@ _UNKNOWN_RESOURCE = {"PhysicalResourceId": KNOWN_AFTER_APPLY, "Attributes": _Unk
 
 @dataclass(frozen=True)
 class Difference:
-    """The two lists of changes, and whether an output changes."""
+    """The two lists of changes, whether an output changes, and the resources whose type does, which no update may."""
 
     with_values: list[Change]
     without_values: list[Change]
     outputs_change: bool
+    retyped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def difference(
         for change in (_narrowed(change, held, new.resources(), before, after) for change in loose)
         if change is not None
     ]
-    return Difference(exact, loose, not is_new and _outputs_change(old, new, records, known))
+    retyped = [name for name, entry in new.resources().items() if name in held and held[name]["Type"] != entry["Type"]]
+    return Difference(exact, loose, not is_new and _outputs_change(old, new, records, known), tuple(retyped))
 
 
 def _taggable(definition: Mapping[str, Any]) -> bool:

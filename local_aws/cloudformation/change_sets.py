@@ -30,6 +30,10 @@ RELIES_ON = (
 )
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_RETYPED = (
+    "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+    "[{names}]"
+)
 
 
 def install() -> None:
@@ -89,7 +93,9 @@ def _cannot_create(stack: dict[str, Any] | None, kind: str, change_set_name: str
             f"Stack [{stack['StackName']}] already exists and cannot be created again with the changeSet "
             f"[{change_set_name}]."
         )
-    return cannot_update(stack) if kind == "UPDATE" else None
+    if kind == "IMPORT" and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return None
+    return cannot_update(stack) if kind in ("UPDATE", "IMPORT") else None
 
 
 def _created(answer: Any) -> dict[str, Any]:
@@ -132,6 +138,10 @@ def _complete(change_set: dict[str, Any]) -> None:
             tags_given=change_set["_tags_given"],
             is_new=kind == "CREATE",
         )
+    if found.retyped:
+        _set_status(change_set, "FAILED", _RETYPED.format(names=", ".join(found.retyped)))
+        change_set["Changes"] = []
+        return
     imported = {
         change["ResourceChange"]["LogicalResourceId"]: change
         for change in change_set["Changes"]
@@ -212,11 +222,11 @@ def _cannot_execute(change_set: dict[str, Any]) -> tuple[str, str] | None:
             f"ChangeSet [{identity}] cannot be executed in its current execution status of [{execution}]",
         )
     stack = cloudformation._stacks.get(change_set["StackName"])
-    if stack is None or change_set["ChangeSetType"] == "IMPORT":
+    if stack is None:
+        return None
+    if change_set["ChangeSetType"] in ("CREATE", "IMPORT") and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
         return None
     if change_set["ChangeSetType"] == "CREATE":
-        if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-            return None
         return "ValidationError", f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be created."
     refusal = cannot_update(stack)
     return ("ValidationError", refusal) if refusal else None

@@ -1,8 +1,8 @@
 """Names of resources as on AWS: no two stacks are given the same one, and none takes one that exists.
 
 The emulator derives a generated name from stack and logical id alone, so that stacks of two regions shared one IAM
-policy; and it overwrites a role, a policy, a table, a stream, a log group or a dashboard whose name is taken, where
-AWS fails the creation.
+policy; and it overwrites a role, a policy, a table, a stream, an alias, a log group, a bucket's policy or a dashboard
+whose name is taken, where AWS fails the creation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudformation, cloudwatch, cloudwatch_logs, dynamodb, iam, kinesis
+from ministack.services import cloudformation, cloudwatch, cloudwatch_logs, dynamodb, iam, kinesis, kms, s3
 from ministack.services.cloudformation import provisioners
 
 from local_aws.cloudformation.registry import Properties, Provisioned
@@ -29,6 +29,9 @@ RELIES_ON = (
     "ministack.services.iam:_policies",
     "ministack.services.iam:_roles",
     "ministack.services.kinesis:_streams",
+    "ministack.services.kms:_alias_arn",
+    "ministack.services.kms:_aliases",
+    "ministack.services.s3:_bucket_policies",
 )
 
 _SUFFIX = 13
@@ -40,7 +43,9 @@ _NAMED: dict[str, tuple[str, Callable[[str], bool]]] = {
     "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", lambda name: _is_policy(name)),
     "AWS::IAM::Role": ("RoleName", lambda name: name in iam._roles),
     "AWS::Kinesis::Stream": ("Name", lambda name: name in kinesis._streams),
+    "AWS::KMS::Alias": ("AliasName", lambda name: kms._alias_arn(name) in kms._aliases),
     "AWS::Logs::LogGroup": ("LogGroupName", lambda name: name in cloudwatch_logs._log_groups),
+    "AWS::S3::BucketPolicy": ("Bucket", lambda name: name in s3._bucket_policies),
 }
 
 

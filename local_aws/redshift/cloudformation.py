@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.cloudformation.imports import importable
 from local_aws.cloudformation.registry import Attributes, Properties, Provisioned, boolean, register
 from local_aws.redshift import model
 from local_aws.redshift.control import ControlPlane
@@ -40,6 +41,12 @@ def install(control: ControlPlane) -> None:
         update=lambda _physical_id, old, new: _update_namespace(control, old, new),
         delete=lambda physical_id, _properties: _delete(control.delete_namespace, physical_id),
         tags="list",
+    )
+    importable(
+        NAMESPACE,
+        "NamespaceName",
+        lambda name: name in model.namespaces,
+        lambda name: _namespace_attributes(model.namespace(name))[1],
     )
     register(
         WORKGROUP,

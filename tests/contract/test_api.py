@@ -61,7 +61,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/predictions/tickets"): {
         **dict.fromkeys(["artist_id", "venue_id", "predicted_tickets", "predicted_revenue", "confidence"]),
-        **dict.fromkeys(["low_confidence", "model", "timestamp"]),
+        **dict.fromkeys(["low_confidence", "model", "fallback", "timestamp"]),
         "basis": {"artist_events": None, "venue_events": None, "factors": None},
     },
     ("GET", "/recommendations"): {

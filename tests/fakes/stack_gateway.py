@@ -99,7 +99,7 @@ class FakeGateway:
     imports: dict[str, list[str]] = field(default_factory=dict)
     held: dict[str, list[Resource]] = field(default_factory=dict)
     subscribed: frozenset[str] = frozenset()
-    taken: frozenset[tuple[str, str]] = frozenset()
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
     beside: dict[str, list[str]] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -198,9 +198,9 @@ class FakeGateway:
         self._called(f"stack_arn {name}")
         return stack_id(name)
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        self._called(f"is_taken {resource_type} {name}")
-        return (resource_type, name) in self.taken
+    def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+        self._called(f"holders {len(names)}")
+        return [self.taken.get(wanted) for wanted in names]
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         self._called(f"create_change_set {request.name}")

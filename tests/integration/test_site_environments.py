@@ -122,7 +122,12 @@ def test_one_protected_stack_keeps_all_six(production: Production) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_teardown_names_what_it_keeps_and_the_next_deployment_refuses_to_overwrite_it(production: Production) -> None:
+def test_a_teardown_names_what_it_keeps_and_the_next_deployment_refuses_it_or_takes_it_back(
+    production: Production,
+) -> None:
+    bucket, stream = f"concert-data-raw-production-{ACCOUNT}", "concert-events-stream-production"
+    objects = production.site.client("s3", ACCOUNT)
+    objects.put_object(Bucket=bucket, Key="kept", Body=b"through it all")
     production.site.client("cloudformation", ACCOUNT).update_termination_protection(
         StackName="concert-platform-networking-production", EnableTerminationProtection=False
     )
@@ -139,13 +144,24 @@ def test_a_teardown_names_what_it_keeps_and_the_next_deployment_refuses_to_overw
     assert finished.code == 0, finished.output
     assert production.stacks("us-east-1") == {}
     assert len(production.stacks(AWAY_REGION)) == len(LAYERS)
-    bucket, stream = f"concert-data-raw-production-{ACCOUNT}", "concert-events-stream-production"
     assert f"AWS::S3::Bucket {bucket}" in finished.output
     assert f"AWS::Kinesis::Stream {stream}" in finished.output
 
-    refused = production.run("--limit", HOME, "--tags", "storage")
+    storage = ("--limit", HOME, "--tags", "networking,storage")
+    refused = production.run(*storage[:3], "storage")
     assert refused.code != 0
     assert "concert-platform-storage-production: cannot be created" in refused.output
     assert f"RawDataBucket (AWS::S3::Bucket {bucket})" in refused.output
     assert f"EventsStream (AWS::Kinesis::Stream {stream})" in refused.output
+    assert "import_existing" in refused.output
     assert production.stacks("us-east-1") == {}
+
+    taken = production.run(*storage, "-e", "platform_import_existing=true")
+    assert taken.code == 0, taken.output
+    assert "storage taking back what exists" in taken.output
+    assert objects.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"through it all"
+    # The warehouse knows its migrations still: none is applied again.
+    stacks = [name for name in taken.changed_tasks() if name.endswith("to its desired state")]
+    assert stacks == [f"{layer} : Bring the {layer} stack to its desired state" for layer in ("networking", "storage")]
+    again = production.run(*storage)
+    assert (again.code, again.changed_tasks()) == (0, []), again.output

@@ -211,6 +211,14 @@ class TestPrediction:
         assert deployer.engine()._aws.template_text(name) == text
         assert not deployer.present(name, text).changed
 
+    def test_a_logical_id_keeps_its_type(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work"))
+        text = "Resources:\n  Work:\n    Type: AWS::SNS::Topic\n"
+        for check in (True, False):
+            with pytest.raises(RejectedError, match=r"AWS cannot plan this: Update of resource type.*\[Work\]"):
+                deployer.present(name, text, check=check)
+        assert deployer.change_sets(name) == []
+
 
 class TestGuards:
     """Data and exports are safe unless the task says otherwise."""
@@ -480,6 +488,25 @@ class TestApiFaults:
         with deployer.faults({"api": api, "times": 2}):
             assert deployer.present(name, queues("Work")).status == "CREATE_COMPLETE"
 
+    @pytest.mark.parametrize("api", ["CreateChangeSet", "ExecuteChangeSet"])
+    @pytest.mark.parametrize("new", [True, False], ids=["creation", "update"])
+    def test_an_answer_that_is_lost_is_no_failure(self, deployer: Deployer, name: str, api: str, new: bool) -> None:
+        """boto3 asks again, and AWS has done it already."""
+        if not new:
+            deployer.present(name, queues("Other"))
+        lost = {"api": api, "after": True, "status": 503, "code": "ServiceUnavailable", "times": 1}
+        with deployer.faults(lost):
+            result = deployer.present(name, queues("Work"))
+        assert (result.changed, result.status) == (True, "CREATE_COMPLETE" if new else "UPDATE_COMPLETE")
+        assert deployer.change_sets(name) == []
+
+    def test_the_answer_to_a_deletion_is_lost(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work"))
+        lost = {"api": "DeleteStack", "after": True, "status": 503, "code": "ServiceUnavailable", "times": 1}
+        with deployer.faults(lost):
+            assert deployer.absent(name).changed
+        assert deployer.status(name) == "absent"
+
     def test_credentials_that_expire_while_waiting(self, deployer: Deployer, name: str) -> None:
         expired = {"api": "DescribeStackEvents", "code": "ExpiredToken", "error": "The security token is expired"}
         with deployer.faults(expired), pytest.raises(CredentialsError, match="Log in again, then run again"):
@@ -511,8 +538,10 @@ class TestInterruption:
         with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 0.5}):
             begun = deployer.present(name, text, wait=False)
             assert (begun.changed, begun.status) == (True, "CREATE_IN_PROGRESS")
-            settled = deployer.present(name, text)
+            deployer.lines.clear()
+            settled = deployer.engine().settled(Desired(name, template(text), timeout=60), check=False)
         assert (settled.changed, settled.status) == (False, "CREATE_COMPLETE")
+        assert any(f"{name} 1/1" in line for line in deployer.lines), deployer.lines
 
     @pytest.mark.parametrize("ours", [True, False], ids=["our-leftover", "somebody-else's-change-set"])
     def test_placeholder_is_taken_up(self, deployer: Deployer, name: str, ours: bool) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -233,6 +234,25 @@ def test_interrupted_while_aws_works(playbook: Playbook, deployer: Deployer, num
         assert "Traceback" not in output
         assert deployer.status(playbook.name) == "CREATE_IN_PROGRESS"
         code, output = playbook.run()
+    assert code == 0, output
+    assert playbook.results()["stack"]["status"] == "CREATE_COMPLETE"
+
+
+def test_a_worker_that_outlives_its_run_does_nothing_more(playbook: Playbook, deployer: Deployer) -> None:
+    """Kill -9 ends the run and not its worker, which would execute the plan while the next run is at work."""
+    playbook.write(queues("Work"))
+    with deployer.faults({"request": "*", "delay_seconds": 0.7}):
+        process = playbook.start()
+        _await(lambda: deployer.status(playbook.name) == "REVIEW_IN_PROGRESS")
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate(timeout=30)
+        assert workers
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive
+    time.sleep(1)
+    assert deployer.status(playbook.name) == "REVIEW_IN_PROGRESS", "nobody executed the plan"
+    code, output = playbook.run()
     assert code == 0, output
     assert playbook.results()["stack"]["status"] == "CREATE_COMPLETE"
 

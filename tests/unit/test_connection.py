@@ -1,6 +1,9 @@
-"""Every client of the plugins reports a lost endpoint soon."""
+"""Every client of the plugins reports a lost endpoint soon, and ends with the run that it belongs to."""
 
 from __future__ import annotations
+
+import os
+import time
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
@@ -27,3 +30,45 @@ def test_an_endpoint_that_refuses_connections_is_asked_three_times(
     with pytest.raises(EndpointConnectionError):
         getattr(client, operation)()
     assert len(slept) == 2
+
+
+def _run_that_dies(work: int, dies: int) -> None:
+    """A run that forks a worker and, once told so, is gone; the worker goes on to call AWS and tells how it went."""
+    if os.fork():
+        os.read(dies, 1)
+        os._exit(0)
+    run = os.getppid()
+    client = Connection.from_options({"region": "eu-central-1", "access_key": "a", "secret_key": "b"}).client("sqs")
+    client.meta.events.register_last("before-send", lambda **_: os.write(work, b"sent") and os._exit(0))
+    os.write(work, b"ready ")
+    while os.getppid() == run:
+        time.sleep(0.01)
+    try:
+        client.list_queues()
+    finally:
+        os.write(work, b"not ended")
+        os._exit(0)
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["orphan", "run-that-lives"])
+def test_a_worker_calls_nobody_once_its_run_is_dead(killed: bool) -> None:
+    told, work = os.pipe()
+    dies, die = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(told)
+        if killed:
+            _run_that_dies(work, dies)
+        client = Connection.from_options({"region": "eu-central-1", "access_key": "a", "secret_key": "b"}).client("sqs")
+        client.meta.events.register_last("before-send", lambda **_: os.write(work, b"sent") and os._exit(0))
+        client.list_queues()
+        os._exit(1)
+    os.close(work)
+    if killed:
+        assert os.read(told, 6) == b"ready "
+        os.write(die, b"x")
+    os.waitpid(pid, 0)
+    said = b""
+    while part := os.read(told, 64):
+        said += part
+    assert said == (b"" if killed else b"sent")

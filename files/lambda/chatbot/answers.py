@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from concert_common import prediction, queries
 from concert_common.formats import money, rate
+from concert_common.prediction import Ask, Forecaster
 from concert_common.recommendation import Taste, UpcomingConcert, rank
-from concert_common.warehouse import Row, Statement
+from concert_common.warehouse import Row
 from core import Answer, Entities, Intent, genres_mentioned
 
-#: Runs statements and returns their rows in order; bound to the request's deadline.
-Ask = Callable[[Sequence[Statement]], Sequence[Sequence[Row]]]
+FORECASTER = Forecaster()
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,10 @@ def ticket_prediction(asked: Asked) -> Answer:
             (_TRY[0], _TRY[1]),
         )
     artist, venue = named.artists[0], named.venues[0]
-    venues, *history = asked.ask([queries.venue(venue.id), *prediction.statements(artist.id, venue.id)])
-    expected = prediction.from_rows(prediction.Question(artist.id, venue.id, cast(int, venues[0]["capacity"])), history)
+    question, expected = FORECASTER.predict(asked.ask, artist.id, venue.id, None, None)
     doubt = " That is uncertain: there is little history." if expected.low_confidence else ""
     return Answer(
-        f"{artist.name} at {venue.name} would sell about {expected.tickets} of {venues[0]['capacity']} tickets"
+        f"{artist.name} at {venue.name} would sell about {expected.tickets} of {question.capacity} tickets"
         f" (baseline from {expected.artist_events} concerts of the artist and {expected.venue_events} in the venue)."
         + doubt,
         {

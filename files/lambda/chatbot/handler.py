@@ -48,7 +48,7 @@ conversations = Conversations(
 
 @telemetry.tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context
-@endpoint(logger)
+@endpoint(telemetry)
 def lambda_handler(event: Event, context: Any) -> dict[str, Any]:
     """The gateway routes nothing else here, so the method tells the two routes apart."""
     return _chat(event, context) if event["httpMethod"] == "POST" else _history(event)

@@ -21,7 +21,7 @@ ssm = boto3.client("ssm", config=CONFIG)
 
 @telemetry.tracer.capture_lambda_handler(capture_response=False)
 @telemetry.logger.inject_lambda_context
-@endpoint(telemetry.logger)
+@endpoint(telemetry)
 def lambda_handler(_event: Event, context: Any) -> dict[str, Any]:
     """How the platform is. A dependency out of reach is an answer, not an error."""
     services = {

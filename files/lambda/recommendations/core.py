@@ -12,9 +12,6 @@ from concert_common.recommendation import Taste, UpcomingConcert, rank
 from concert_common.requests import read, words
 from concert_common.warehouse import Row, Statement
 
-#: Less than the gateway's 29 s and the function's own time-out, so that a slow warehouse still gets a 504 from us.
-ANSWER_SECONDS = 20.0
-
 
 @dataclass(frozen=True)
 class RecommendationRequest:

@@ -8,8 +8,8 @@ from typing import Any
 from concert_common.http import Event, endpoint
 from concert_common.settings import ReaderSettings
 from concert_common.telemetry import Telemetry
-from concert_common.warehouse import Warehouse, seconds_left
-from core import ANSWER_SECONDS, RecommendationRequest, body
+from concert_common.warehouse import ANSWER_SECONDS, Warehouse, seconds_left
+from core import RecommendationRequest, body
 
 SETTINGS = ReaderSettings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
@@ -18,7 +18,7 @@ warehouse = Warehouse.connect(SETTINGS.warehouse)
 
 @telemetry.tracer.capture_lambda_handler(capture_response=False)
 @telemetry.logger.inject_lambda_context
-@endpoint(telemetry.logger)
+@endpoint(telemetry)
 def lambda_handler(event: Event, context: Any) -> dict[str, Any]:
     """Upcoming concerts, best first."""
     request = RecommendationRequest.from_event(event)

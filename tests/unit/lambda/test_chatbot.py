@@ -131,10 +131,10 @@ def answer_rows(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]
         ]  # fmt: skip
     if "FROM concert_dw.venues" in sql:
         return [{"venue_id": "v1", "name": "London Stadium", "city": "London", "capacity": 60000}]
-    if "COUNT(*) AS events" in sql:
-        return [{"events": 5, "attendance": 700, "capacity": 1000, "revenue": Decimal("42000")}]
-    assert "v_concert_history" in sql
-    return []
+    if "v_concert_history" in sql:
+        return []
+    assert "FROM concert_dw.artists" in sql
+    return [{"artist_id": "a1", "name": "Radiohead", "genre": "rock|electronic", "popularity_score": Decimal("88")}]
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def start(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Ca
 def test_an_error_has_its_status_and_shape_and_only_ours_are_logged_as_errors(
     start: Callable[[], Telemetry], capsys: pytest.CaptureFixture[str], error: ApiError, status: int, level: str
 ) -> None:
-    @endpoint(start().logger)
+    @endpoint(start())
     def handler(_event: dict[str, Any], _context: Any) -> Mapping[str, Any]:
         raise error
 
@@ -55,7 +55,7 @@ def test_an_error_has_its_status_and_shape_and_only_ours_are_logged_as_errors(
 def test_an_unexpected_error_tells_the_log_everything_and_the_caller_nothing(
     start: Callable[[], Telemetry], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @endpoint(start().logger)
+    @endpoint(start())
     def handler(_event: dict[str, Any], _context: Any) -> Mapping[str, Any]:
         raise KeyError("secret-column")
 

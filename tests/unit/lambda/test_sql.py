@@ -22,7 +22,7 @@ QUESTIONS: dict[str, Statement] = {
     "artist": queries.artist("a"),
     "venue": queries.venue("v"),
     "concert_history": queries.concert_history("a", "v"),
-    "overall_history": queries.overall_history(),
+    "recent_history": queries.recent_history(),
     "upcoming_concerts": queries.upcoming_concerts(),
     "upcoming_concerts_somewhere": queries.upcoming_concerts(location="London"),
     "upcoming_of_artist": queries.upcoming_of_artist("a"),

@@ -241,6 +241,25 @@ def test_execution_asks_for_a_rollback_explicitly(gateway: AwsGateway, cloudform
     gateway.execute("arn:cs", "t")
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "arrived"),
+    [
+        ("TokenAlreadyExistsException", "A client request token t already exists.", True),
+        ("InvalidChangeSetStatus", "cannot be executed in its current execution status of [EXECUTE_IN_PROGRESS]", True),
+        ("InvalidChangeSetStatus", "cannot be executed in its current status of [FAILED]", False),
+    ],
+)
+def test_a_request_that_arrived_before_its_answer_was_lost(
+    gateway: AwsGateway, cloudformation: Stubber, code: str, message: str, arrived: bool
+) -> None:
+    cloudformation.add_client_error("execute_change_set", code, message)
+    if arrived:
+        gateway.execute("arn:cs", "t")
+    else:
+        with pytest.raises(RejectedError, match="current status"):
+            gateway.execute("arn:cs", "t")
+
+
 def raw_event(number: int, status: str, logical_id: str = "Queue") -> dict[str, Any]:
     about_stack = logical_id == "demo"
     return {
@@ -336,32 +355,55 @@ def test_the_arn_of_a_stack_to_be(gateway: AwsGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource_type", "service", "operation", "code", "status", "taken"),
+    ("resource_type", "service", "operation", "code", "status", "holder"),
     [
-        ("AWS::S3::Bucket", "s3", "head_bucket", "404", 404, False),
-        ("AWS::S3::Bucket", "s3", "head_bucket", "403", 403, True),
-        ("AWS::S3::Bucket", "s3", "head_bucket", "301", 301, True),
-        ("AWS::DynamoDB::Table", "dynamodb", "describe_table", "ResourceNotFoundException", 400, False),
-        ("AWS::Kinesis::Stream", "kinesis", "describe_stream_summary", "AccessDeniedException", 400, False),
-        ("AWS::RedshiftServerless::Namespace", "redshift-serverless", "get_namespace", "", 200, True),
+        ("AWS::S3::Bucket", "s3", "head_bucket", "404", 404, None),
+        ("AWS::S3::Bucket", "s3", "head_bucket", "403", 403, "taken"),
+        ("AWS::S3::Bucket", "s3", "head_bucket", "301", 301, "taken"),
+        ("AWS::S3::BucketPolicy", "s3", "get_bucket_policy", "NoSuchBucketPolicy", 404, None),
+        ("AWS::DynamoDB::Table", "dynamodb", "describe_table", "ResourceNotFoundException", 400, None),
+        ("AWS::Kinesis::Stream", "kinesis", "describe_stream_summary", "AccessDeniedException", 400, None),
+        ("AWS::KMS::Alias", "kms", "describe_key", "NotFoundException", 400, None),
     ],
 )
-def test_whether_a_name_is_taken(
-    gateway: AwsGateway, resource_type: str, service: str, operation: str, code: str, status: int, taken: bool
+def test_nothing_or_no_answer_under_a_name(
+    gateway: AwsGateway, resource_type: str, service: str, operation: str, code: str, status: int, holder: str | None
 ) -> None:
     with Stubber(gateway._client(service)) as stubber:
-        if code:
-            stubber.add_client_error(operation, code, "no", http_status_code=status)
-        else:
-            stubber.add_response(operation, {"namespace": {}})
-        assert gateway.is_taken(resource_type, "taken") is taken
+        stubber.add_client_error(operation, code, "no", http_status_code=status)
+        assert gateway.holders([(resource_type, "taken")]) == [holder]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "service", "operation", "answer", "holder"),
+    [
+        ("AWS::RedshiftServerless::Namespace", "redshift-serverless", "get_namespace", {"namespace": {}}, "taken"),
+        ("AWS::KMS::Alias", "kms", "describe_key", {"KeyMetadata": {"KeyId": "1234"}}, "1234"),
+        (
+            "AWS::SecretsManager::Secret",
+            "secretsmanager",
+            "describe_secret",
+            {"ARN": "arn:aws:secretsmanager:a"},
+            "arn:aws:secretsmanager:a",
+        ),
+        ("AWS::Logs::LogGroup", "logs", "describe_log_groups", {"logGroups": [{"logGroupName": "taken"}]}, "taken"),
+        ("AWS::Logs::LogGroup", "logs", "describe_log_groups", {"logGroups": [{"logGroupName": "taken/not"}]}, None),
+    ],
+)
+def test_what_an_import_calls_it(
+    gateway: AwsGateway, resource_type: str, service: str, operation: str, answer: dict[str, Any], holder: str | None
+) -> None:
+    with Stubber(gateway._client(service)) as stubber:
+        stubber.add_response(operation, answer)
+        assert gateway.holders([(resource_type, "taken")]) == [holder]
+    assert gateway.holders([]) == []
 
 
 def test_a_name_that_cannot_be_asked_for_is_told(gateway: AwsGateway) -> None:
     with Stubber(gateway._client("kinesis")) as stubber:
         stubber.add_client_error("describe_stream_summary", "InternalFailure", "broken", http_status_code=400)
         with pytest.raises(RejectedError, match=r"looking for AWS::Kinesis::Stream taken.*broken"):
-            gateway.is_taken("AWS::Kinesis::Stream", "taken")
+            gateway.holders([("AWS::Kinesis::Stream", "taken")])
 
 
 class Templates:

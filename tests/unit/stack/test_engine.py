@@ -46,6 +46,10 @@ Resources:
   Unwanted: {Type: AWS::Kinesis::Stream, Condition: Never, Properties: {Name: s}}
   Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}
 """
+TAKEN = {
+    ("AWS::S3::Bucket", "data-123456789012-eu-central-1"): "data-123456789012-eu-central-1",
+    ("AWS::Kinesis::Stream", "s"): "s",
+}
 CREATED = [
     Happening(0.1, "demo", "CREATE_IN_PROGRESS"),
     Happening(0.3, "Queue", "CREATE_IN_PROGRESS"),
@@ -612,27 +616,157 @@ class TestSurvivors:
 
     @pytest.mark.parametrize("check", [True, False])
     def test_each_is_named_and_nothing_is_begun(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
-        aws.taken = frozenset({("AWS::S3::Bucket", "data-123456789012-eu-central-1"), ("AWS::Kinesis::Stream", "s")})
+        aws.taken = TAKEN
         with pytest.raises(RefusedError) as refused:
             engine.present(desired(BUCKET), check=check)
         said = str(refused.value)
         assert "Data (AWS::S3::Bucket data-123456789012-eu-central-1), Stream (AWS::Kinesis::Stream s)" in said
         assert "Generated" not in said
         assert "Nothing was changed" in said
-        assert "--change-set-type IMPORT" in said
+        assert "import_existing" in said
         assert not {"create_change_set", "execute"} & set(aws.names())
 
     def test_what_is_gone_is_in_nobodys_way(self, engine: Engine, aws: FakeGateway) -> None:
         aws.planned, aws.operations = [ready()], [CREATED]
         assert engine.present(desired(BUCKET), check=False).changed
-        assert aws.names().count("is_taken") == 2
+        assert "holders 2" in aws.calls
 
     def test_a_stack_that_exists_owns_its_names(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws)
-        aws.taken = frozenset({("AWS::Kinesis::Stream", "s")})
+        aws.taken = TAKEN
         aws.planned, aws.operations = [ready()], [UPDATED]
         assert engine.present(desired(BUCKET), check=False).changed
-        assert "is_taken" not in aws.names()
+        assert "holders" not in aws.names()
+
+
+IMPORTED = [Happening(0.1, "demo", "IMPORT_IN_PROGRESS"), Happening(1.0, "demo", "IMPORT_COMPLETE")]
+KEPT = """Resources:
+  Data:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: RetainExceptOnCreate
+    Properties:
+      BucketName: data
+      LoggingConfiguration: {DestinationBucketName: !Ref Logs}
+      BucketEncryption: {Key: !GetAtt Key.Arn}
+      NotificationConfiguration: {Queue: !Sub "${Queue.Arn}"}
+  Logs: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: logs}}
+  DataPolicy:
+    Type: AWS::S3::BucketPolicy
+    DeletionPolicy: Retain
+    DependsOn: Queue
+    Properties: {Bucket: !Ref Data, PolicyDocument: {Resource: !GetAtt Data.Arn}}
+  Key: {Type: AWS::KMS::Key, DeletionPolicy: Retain}
+  Alias:
+    Type: AWS::KMS::Alias
+    DeletionPolicy: Retain
+    Properties: {AliasName: alias/data, TargetKeyId: !Ref Key}
+  Queue: {Type: AWS::SQS::Queue}
+Outputs: {Queue: {Value: !Ref Queue}}
+"""
+EXISTING = {
+    ("AWS::S3::Bucket", "data"): "data",
+    ("AWS::S3::BucketPolicy", "data"): "data",
+    ("AWS::S3::Bucket", "logs"): "logs",
+    ("AWS::KMS::Alias", "alias/data"): "1234-5678",
+}
+
+
+def addition(logical_id: str, action: str = "Add") -> dict[str, Any]:
+    return {"Action": action, "LogicalResourceId": logical_id, "ResourceType": parse(KEPT, "").type_of(logical_id)}
+
+
+class TestTypeChange:
+    """A logical id keeps its type, as AWS says; a plan without AWS says so too."""
+
+    def test_the_plan_without_aws_refuses_as_aws_does(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        text = "Resources:\n  Queue: {Type: AWS::SNS::Topic, Properties: {TopicName: !ImportValue nobody}}\n"
+        with pytest.raises(RejectedError, match=r"resource type is not permitted.*\[Queue\].*another logical id"):
+            engine.present(desired(text), check=True)
+
+    def test_aws_refusal_is_explained(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        reason = "Update of resource type is not permitted. The new template modifies resource type of: [Queue]"
+        aws.planned = [ChangeSet("", "", ChangeSetState.FAILED, reason)]
+        with pytest.raises(RejectedError, match=r"AWS cannot plan this: Update of resource type.*another logical id"):
+            engine.present(desired(CHANGED), check=False)
+
+
+class TestTakingBack:
+    """With import_existing, what exists comes back into the stack, and then the rest is made."""
+
+    def test_an_import_then_the_update(self, engine: Engine, aws: FakeGateway, lines: list[str]) -> None:
+        aws.taken = EXISTING
+        aws.planned = [
+            ready(*(addition(name, "Import") for name in ("Alias", "Data", "DataPolicy", "Key", "Logs"))),
+            ready(addition("Queue"), addition("Data", "Modify")),
+        ]
+        aws.operations = [IMPORTED, UPDATED]
+        tags = {"Layer": "storage"}
+        result = engine.present(desired(KEPT, import_existing=True, tags=tags), check=False)
+        first, second = aws.requests
+        assert [member["ResourceIdentifier"] for member in first.imports] == [
+            {"BucketName": "data"},
+            {"BucketName": "logs"},
+            {"Bucket": "data"},
+            {"AliasName": "alias/data"},
+            {"KeyId": "1234-5678"},
+        ]
+        assert (first.create, first.tags, second.create, second.tags, second.imports) == (True, None, False, tags, ())
+        sent = parse(str(first.template.body), "sent")
+        assert sorted(sent.resources) == ["Alias", "Data", "DataPolicy", "Key", "Logs"]
+        assert sorted(sent.resources["Data"]["Properties"]) == [
+            "BucketEncryption",
+            "BucketName",
+            "LoggingConfiguration",
+        ]
+        assert "DependsOn" not in sent.resources["DataPolicy"]
+        assert not sent.outputs
+        assert second.template.body == KEPT
+        told = [(change.logical_id, change.action) for change in result.changes]
+        assert told == [(name, "Import") for name in ("Alias", "Data", "DataPolicy", "Key", "Logs")] + [
+            ("Queue", "Add")
+        ]
+        assert result.diff
+        assert "import Data (AWS::S3::Bucket)" in result.diff["after"]
+        assert any("taking back what exists: Data, +4" in line for line in lines)
+        assert [call for call in aws.names() if call in ("execute", "delete_change_set")] == ["execute", "execute"]
+
+    def test_the_check_asks_aws_and_leaves_nothing(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.taken, aws.planned = EXISTING, [ready(addition("Data", "Import"))]
+        result = engine.present(desired(KEPT, import_existing=True), check=True)
+        assert [(change.logical_id, change.action) for change in result.changes] == [
+            (name, "Import") for name in ("Alias", "Data", "DataPolicy", "Key", "Logs")
+        ] + [("Queue", "Add")]
+        assert aws.requests[0].imports
+        assert (aws.stacks, aws.beside, "execute" in aws.names()) == ({}, {"demo": []}, False)
+
+    def test_where_nothing_exists_the_stack_is_simply_created(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        assert engine.present(desired(KEPT, import_existing=True), check=False).status == "CREATE_COMPLETE"
+        assert aws.requests[0].imports == ()
+
+    @pytest.mark.parametrize("check", [True, False])
+    def test_data_whose_key_is_not_found_stays_where_it_is(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        aws.taken = {wanted: holder for wanted, holder in EXISTING.items() if holder == "data"}
+        with pytest.raises(RefusedError, match=r"cannot take back Data .*its key, Key, is not found by an alias"):
+            engine.present(desired(KEPT, import_existing=True), check=check)
+        assert not aws.requests
+
+    def test_what_has_no_deletion_policy_cannot_be_imported(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.taken = TAKEN
+        with pytest.raises(RefusedError, match=r"Stream \(AWS::Kinesis::Stream s\): AWS imports only what has"):
+            engine.present(desired(BUCKET, import_existing=True), check=False)
+        assert not aws.requests
+
+    def test_an_import_that_fails_is_explained(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.taken, aws.planned = EXISTING, [ready(addition("Data", "Import"))]
+        failed = Happening(0.5, "Data", "IMPORT_FAILED", "the bucket is gone", "AWS::S3::Bucket")
+        aws.operations = [[IMPORTED[0], failed, Happening(1, "demo", "ROLLBACK_COMPLETE")]]
+        with pytest.raises(
+            OperationFailedError, match=r"demo: Data \(AWS::S3::Bucket, demo.yaml:2\) failed: the bucket"
+        ):
+            engine.present(desired(KEPT, import_existing=True), check=False)
 
 
 class TestExplain:

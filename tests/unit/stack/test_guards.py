@@ -159,13 +159,22 @@ def deny(action: Any = "Update:*", resource: Any = "*", **more: Any) -> dict[str
         pytest.param(
             [ALLOW, deny("Update:Replace")],
             change(Action.MODIFY, replacement=Replacement.POSSIBLE),
-            None,
-            id="a-possible-replacement-is-left-to-aws",
+            "Update:Replace",
+            id="a-possible-replacement",
         ),
     ],
 )
 def test_what_a_stack_policy_forbids(statements: list[dict[str, Any]], planned: Change, action: str | None) -> None:
     assert denied({"Statement": statements}, [planned]) == (((planned, action),) if action else ())
+
+
+def test_a_possible_replacement_that_is_allowed_is_left_to_aws() -> None:
+    perhaps = change(Action.MODIFY, replacement=Replacement.POSSIBLE)
+    policy = {"Statement": [ALLOW, deny("Update:Replace")]}
+    with pytest.raises(RefusedError, match=r"Update:Replace, which this update may need \(to let AWS"):
+        require_policy("demo", denied(policy, [perhaps]), doing="changed")
+    assert denied(policy, [perhaps], {"Data"}) == denied(policy, [perhaps], {"*"}) == ()
+    assert denied(policy, [REPLACED], {"Data"}) == ((REPLACED, "Update:Replace"),)
 
 
 def test_without_a_policy_everything_is_allowed() -> None:

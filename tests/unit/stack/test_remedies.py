@@ -8,7 +8,10 @@ USER = "User: arn:aws:sts::123456789012:assumed-role/deployer/run"
 REASONS = [
     ("Requires capabilities : [CAPABILITY_NAMED_IAM]", "capability"),
     ("InsufficientCapabilitiesException Requires capabilities : [CAPABILITY_AUTO_EXPAND]", "capability"),
-    ("demo-queue already exists in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/x/1", "name-taken"),
+    (
+        "demo-queue already exists in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/x/1",
+        "held-by-another-stack",
+    ),
     (
         "Role with name demo already exists. (Service: Iam, Status Code: 409, Error Code: EntityAlreadyExists)",
         "name-taken",
@@ -27,6 +30,11 @@ REASONS = [
     ("Export with name a is already exported by stack b. Rollback requested by user.", "export-taken"),
     ("No updates are to be performed.", "no-updates"),
     ("The submitted information didn't contain changes. Submit different information", "no-updates"),
+    (
+        "Update of resource type is not permitted. The new template modifies resource type of the following "
+        "resources: [Queue]",
+        "type-changed",
+    ),
     (f"{USER} is not authorized to perform: sqs:CreateQueue on resource: arn:aws:sqs:x", "access-denied-action"),
     (
         "API: iam:CreateRole User: arn:x is not authorized to perform: iam:CreateRole on resource: x",
@@ -55,6 +63,11 @@ REASONS = [
     ("No export named concert-Vpc found. Rollback requested by user.", "export-missing"),
     ("The specified KMS key does not exist or is not allowed to be used with LogGroup 'x'", "kms-access"),
     (f"{USER} is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:x", "kms-access"),
+    (f"{USER} is not authorized to perform: kms:CreateKey", "kms-not-granted"),
+    (
+        f"{USER} is not authorized to perform: kms:TagResource because no identity-based policy allows",
+        "kms-not-granted",
+    ),
     ("KMS key arn:aws:kms:x is disabled (Error Code: KMSInvalidStateException)", "kms-access"),
     ("The specified subnet does not have enough free addresses to satisfy the request.", "ip-shortage"),
     ("insufficient free addresses in subnet (Error Code: InsufficientFreeAddressesInSubnet)", "ip-shortage"),

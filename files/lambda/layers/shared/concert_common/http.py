@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from concert_common.errors import ApiError
 from concert_common.formats import iso, utc_now
+from concert_common.telemetry import Telemetry
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -46,16 +46,25 @@ def correlation_id(event: Event) -> str | None:
     return str(request_id) if request_id else None
 
 
-def endpoint(logger: Logger) -> Callable[[Callable[[Event, Any], Mapping[str, Any]]], Callable[[Event, Any], Answer]]:
+def endpoint(
+    telemetry: Telemetry,
+) -> Callable[[Callable[[Event, Any], Mapping[str, Any]]], Callable[[Event, Any], Answer]]:
     """Turn a function that returns a body or raises `ApiError` into a proxy handler that always answers.
 
     What the caller did wrong is a warning; what we or a dependency did wrong is an error, so that it is counted.
     """
+    logger = telemetry.logger
 
     def decorate(function: Callable[[Event, Any], Mapping[str, Any]]) -> Callable[[Event, Any], Answer]:
         @functools.wraps(function)
         def answer(event: Event, context: Any) -> Answer:
             logger.set_correlation_id(correlation_id(event))
+            started = time.monotonic()
+            found = _answer(event, context)
+            telemetry.answered(found["statusCode"], (time.monotonic() - started) * 1000)
+            return found
+
+        def _answer(event: Event, context: Any) -> Answer:
             try:
                 return respond(200, function(event, context))
             except ApiError as error:

@@ -44,24 +44,27 @@ def venue(venue_id: str) -> Statement:
     )
 
 
+_HISTORY = (
+    "SELECT history.artist_id AS artist_id, history.venue_id AS venue_id, history.capacity AS capacity,"
+    " history.total_attendance AS total_attendance, history.revenue AS revenue, history.event_date AS event_date,"
+    " artists.popularity_score AS popularity_score FROM concert_dw.v_concert_history AS history"
+    " INNER JOIN concert_dw.artists AS artists ON history.artist_id = artists.artist_id"
+    " WHERE history.total_attendance IS NOT NULL AND history.capacity > 0"
+)
+
+
 def concert_history(artist_id: str, venue_id: str) -> Statement:
     """The latest completed concerts of the artist or in the venue."""
     return Statement(
-        "SELECT artist_id, venue_id, capacity, total_attendance, revenue, event_date"
-        " FROM concert_dw.v_concert_history"
-        " WHERE (artist_id = :artist_id OR venue_id = :venue_id) AND total_attendance IS NOT NULL AND capacity > 0"
-        " ORDER BY event_date DESC, concert_id LIMIT 500",
+        _HISTORY + " AND (history.artist_id = :artist_id OR history.venue_id = :venue_id)"
+        " ORDER BY history.event_date DESC, history.concert_id LIMIT 500",
         {"artist_id": artist_id, "venue_id": venue_id},
     )
 
 
-def overall_history() -> Statement:
-    """All completed concerts summed up: what to expect when nothing else is known."""
-    return Statement(
-        "SELECT COUNT(*) AS events, SUM(CAST(total_attendance AS BIGINT)) AS attendance,"
-        " SUM(CAST(capacity AS BIGINT)) AS capacity, SUM(revenue) AS revenue"
-        " FROM concert_dw.v_concert_history WHERE total_attendance IS NOT NULL AND capacity > 0"
-    )
+def recent_history() -> Statement:
+    """The latest completed concerts of all: what to expect of any."""
+    return Statement(_HISTORY + " ORDER BY history.event_date DESC, history.concert_id LIMIT 2000")
 
 
 _UPCOMING = (

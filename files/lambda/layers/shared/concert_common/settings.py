@@ -30,6 +30,10 @@ class EnvironmentReader:
             self._problems.append(f"{name} is {value!r} (needs {rule})")
         return value
 
+    def optional(self, name: str, *, pattern: str = r".+", rule: str = "a value") -> str | None:
+        """The variable `name` as `text` reads it, or None where it is empty or not set: the thing is switched off."""
+        return self.text(name, pattern=pattern, rule=rule) if self._values.get(name) else None
+
     def integer(self, name: str, *, minimum: int, default: int | None = None) -> int:
         """The variable `name` as an integer of at least `minimum`."""
         value = self.text(

@@ -25,7 +25,15 @@ FIRST_POLL_SECONDS = 0.03
 LONGEST_POLL_SECONDS = 1.0
 _POLL_GROWTH = 1.5
 
-_CONFIG = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
+#: What an API function waits for the warehouse in all. With one last call that takes its longest, and a cancellation,
+#: it still ends before the function's 28 s and the gateway's 29 s, so that a slow warehouse gets a 504 from us.
+ANSWER_SECONDS = 15.0
+#: The longest that one call takes: two attempts, each its time to connect and to read, and the pause between.
+LONGEST_CALL_SECONDS = 9.0
+#: Later than this after the deadline, the Data API is slow itself and is not asked to cancel any more.
+CANCEL_WITHIN_SECONDS = 2.0
+
+_CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 #: What the database says when the schema, a grant or the database itself is not there yet.
 _NOT_READY = ("does not exist", "permission denied", "not authorized", "access denied")
@@ -94,17 +102,24 @@ class Warehouse:
     def all_rows(self, statements: Sequence[Statement], *, seconds: float) -> list[list[Row]]:
         """The results of several statements, which the warehouse runs side by side, in their order."""
         deadline = self._clock() + seconds
-        started = [self._start(statement) for statement in statements]
+        started: list[str] = []
+        for statement in statements:
+            self._in_time(deadline, started)
+            started.append(self._start(statement))
+        for number, identifier in enumerate(started):
+            self._await(identifier, deadline, started[number:])
+        results = []
         for identifier in started:
-            self._await(identifier, deadline)
-        return [self._fetch(identifier) for identifier in started]
+            self._in_time(deadline, ())
+            results.append(self._fetch(identifier))
+        return results
 
     def transaction(self, statements: Sequence[str], *, name: str, seconds: float) -> str:
         """Run statements as one transaction and return its id, from which `rows_of` reads a statement's result."""
         deadline = self._clock() + seconds
         answer = self._call("batch_execute_statement", **self._target, Sqls=list(statements), StatementName=name)
         identifier = str(answer["Id"])
-        self._await(identifier, deadline)
+        self._await(identifier, deadline, [identifier])
         return identifier
 
     def rows_of(self, transaction: str, number: int) -> list[Row]:
@@ -117,17 +132,24 @@ class Warehouse:
             arguments["Parameters"] = statement.bound()
         return str(self._call("execute_statement", **arguments)["Id"])
 
-    def _await(self, identifier: str, deadline: float) -> None:
+    def _in_time(self, deadline: float, running: Sequence[str]) -> None:
+        """Raises `TooSlowError` after the deadline, having cancelled what still runs."""
+        late = self._clock() - deadline
+        if late < 0:
+            return
+        for identifier in running:
+            if self._clock() - deadline < CANCEL_WITHIN_SECONDS:
+                self._cancel(identifier)
+        raise TooSlowError("The warehouse did not answer in time", {"dependency": "warehouse"})
+
+    def _await(self, identifier: str, deadline: float, running: Sequence[str]) -> None:
         pause = FIRST_POLL_SECONDS
         while True:
             state = self._call("describe_statement", Id=identifier)
             if state["Status"] in _ENDED:
                 break
-            left = deadline - self._clock()
-            if left <= 0:
-                self._cancel(identifier)
-                raise TooSlowError("The warehouse did not answer in time", {"dependency": "warehouse"})
-            self._sleep(min(pause, left))
+            self._in_time(deadline, running)
+            self._sleep(min(pause, max(0.0, deadline - self._clock())))
             pause = min(pause * _POLL_GROWTH, LONGEST_POLL_SECONDS)
         if state["Status"] != "FINISHED":
             reason = str(state.get("Error") or state["Status"])

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,7 +53,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise RunLockError(f"lease is {options['lease']}; a lease has 4 seconds or more.")
         run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:6]}"
         me = Run(run_id, options["who"], platform.node(), process, Process("", 0, ""))
-        connection = Connection.from_options(options)
+        # The keeper outlives the worker that forks it; it watches the run by itself.
+        connection = replace(Connection.from_options(options), run=None)
 
         def lock(run: Run) -> RunLock:
             journal = ParameterJournal(connection.client("ssm"), options["parameter"])

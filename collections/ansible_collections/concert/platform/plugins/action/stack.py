@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -40,6 +41,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "stack_policy": {"type": "dict"},
     "allow_replacement": {"type": "list", "elements": "str", "default": []},
     "skip_resources": {"type": "list", "elements": "str", "default": []},
+    "import_existing": {"type": "bool", "default": False},
     "changed_before": {"type": "list", "elements": "str", "default": []},
     "notification_arns": {"type": "list", "elements": "str"},
     "role_arn": {"type": "str"},
@@ -108,6 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             stack_policy=options["stack_policy"],
             allow_replacement=frozenset(options["allow_replacement"]),
             skip_resources=frozenset(options["skip_resources"]),
+            import_existing=options["import_existing"],
             # In the run itself they have changed, so that AWS knows better.
             changed_before=frozenset(options["changed_before"] if self._task.check_mode else ()),
             notification_arns=None if options["notification_arns"] is None else tuple(options["notification_arns"]),
@@ -147,4 +150,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return parse(text, shown)
 
     def _show(self, line: str) -> None:
-        display.display(f"  {line}")
+        # Ansible colours a terminal only, and none where NO_COLOR is set.
+        display.display(f"  {line}", color=constants.COLOR_ERROR if " failed: " in line else None)

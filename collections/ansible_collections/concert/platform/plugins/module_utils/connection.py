@@ -6,6 +6,7 @@ Whatever is not given is left to boto3: environment, profile, instance role.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -30,7 +31,11 @@ _CONNECT_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Connection:
-    """Where and as whom to call AWS. Secrets are kept out of `repr`, so out of logs and tracebacks."""
+    """Where and as whom to call AWS. Secrets are kept out of `repr`, so out of logs and tracebacks.
+
+    `run`: the process whose task this is. A worker that outlives it (kill -9 ends the run alone) ends before its next
+    request, since the next run may be at work already; None: whoever calls, calls.
+    """
 
     region: str | None = None
     profile: str | None = None
@@ -38,16 +43,17 @@ class Connection:
     secret_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     endpoint_url: str | None = None
+    run: int | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Connection:
-        """The connection that a task's options describe; other options are ignored."""
-        return cls(**{name: options.get(name) or None for name in cls.option_names()})
+        """The connection that a task's options describe, for as long as its run lives; other options are ignored."""
+        return cls(**{name: options.get(name) or None for name in cls.option_names()}, run=os.getppid())
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
         """The task options that belong to the connection, in declaration order."""
-        return tuple(f.name for f in fields(cls))
+        return tuple(f.name for f in fields(cls) if f.name != "run")
 
     def client(self, service: str) -> Any:
         """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe.
@@ -64,7 +70,14 @@ class Connection:
         )
         client = session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
         client.meta.events.register_first("needs-retry", _give_up_early)
+        if self.run is not None:
+            client.meta.events.register_first("before-send", self._require_run)
         return client
+
+    def _require_run(self, **_: Any) -> None:
+        """End an orphan at once: there is nobody to tell, and nothing to undo that the next run does not undo."""
+        if os.getppid() != self.run:
+            os._exit(1)
 
 
 def warm_up(*services: str) -> None:

@@ -15,8 +15,9 @@ description:
     used, an operation that failed without a rollback is rolled back, a failed rollback is continued, a failed creation
     or deletion in which nothing alive holds data is deleted and created anew. What holds data is never deleted on the
     way; the task stops with the names.
-  - A new stack never takes over, nor overwrites, data under its names (buckets, tables, streams, namespaces, secrets),
-    such as a deleted stack keeps. It is refused, in check mode too, naming each.
+  - A new stack never overwrites what exists under its names (buckets and their policies, tables, streams, namespaces,
+    secrets, log groups, key aliases), such as a deleted stack keeps. It is refused, in check mode too, naming each, or
+    takes them over with O(import_existing).
   - Values of parameters that the template declares C(NoEcho) appear nowhere.
 version_added: 0.1.0
 author: Concert Data Platform engineers (@concert-data-platform)
@@ -92,6 +93,16 @@ options:
     type: list
     elements: str
     default: []
+  import_existing:
+    description:
+      - Whether a new stack takes over what exists under its names, with its data, by an IMPORT change set before the
+        rest is created. A key is found by the alias that the template gives it.
+      - Refused where the template gives such a resource no C(DeletionPolicy), where another stack holds it, or where
+        the key of data that would be taken over is not found.
+      - What exists is taken as it is; what was changed in it by hand is seen by drift detection only.
+    type: bool
+    default: false
+    version_added: 0.2.0
   changed_before:
     description:
       - Names of stacks that earlier tasks of the same play let go of this stack's exports. In check mode those tasks
@@ -142,6 +153,12 @@ EXAMPLES = r"""
     use_previous_template: true
     parameters:
       ChatbotCodeKey: "{{ lambda_packages_keys.chatbot }}"
+
+- name: Bring the storage stack back after a deletion that kept its data
+  concert.platform.stack:
+    name: "{{ storage_stack_name }}"
+    template: "{{ playbook_dir }}/files/cloudformation/02-storage-processing.yaml"
+    import_existing: true
 
 - name: Delete the monitoring stack
   concert.platform.stack:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -60,12 +61,17 @@ _BAD_CREDENTIALS = frozenset(
 #: How a resource's existence is asked: service, call, the argument that takes its name.
 _LOOKS = {
     "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
+    "AWS::KMS::Alias": ("kms", "describe_key", "KeyId"),
     "AWS::Kinesis::Stream": ("kinesis", "describe_stream_summary", "StreamName"),
+    "AWS::Logs::LogGroup": ("logs", "describe_log_groups", "logGroupNamePrefix"),
     "AWS::RedshiftServerless::Namespace": ("redshift-serverless", "get_namespace", "namespaceName"),
     "AWS::S3::Bucket": ("s3", "head_bucket", "Bucket"),
+    "AWS::S3::BucketPolicy": ("s3", "get_bucket_policy", "Bucket"),
     "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),
 }
-_ABSENT = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException"})
+_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchBucketPolicy", "NotFoundException", "ResourceNotFoundException"})
+#: How many resources are looked for at once.
+_LOOKING = 10
 
 
 class WallClock:
@@ -199,21 +205,37 @@ class AwsGateway:
         partition = caller["Arn"].split(":")[1]
         return f"arn:{partition}:cloudformation:{self.region}:{caller['Account']}:stack/{name}/"
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        """Something of that type and name exists; a bucket of another account's counts."""
+    def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+        """What exists under each type and name, by the identifier that an import takes; asked all at once."""
+        # Clients are shared by threads, but not made by them.
+        for resource_type, _ in names:
+            self._client(_LOOKS[resource_type][0])
+        if not names:
+            return []
+        with ThreadPoolExecutor(min(_LOOKING, len(names))) as pool:
+            return list(pool.map(lambda wanted: self._holder(*wanted), names))
+
+    def _holder(self, resource_type: str, name: str) -> str | None:
         service, operation, argument = _LOOKS[resource_type]
         try:
             with self._plain(f"looking for {resource_type} {name}"):
-                getattr(self._client(service), operation)(**{argument: name})
+                answer = getattr(self._client(service), operation)(**{argument: name})
         except RejectedError as error:
             if error.code in _ABSENT:
-                return False
+                return None
             if resource_type == "AWS::S3::Bucket" and error.code in ("301", "403"):
-                return True
+                return name  # another account's
             if error.code.startswith("AccessDenied"):
-                return False
+                return None
             raise
-        return True
+        if resource_type == "AWS::KMS::Alias":
+            return str(answer["KeyMetadata"]["KeyId"])
+        if resource_type == "AWS::SecretsManager::Secret":
+            return str(answer["ARN"])
+        if resource_type == "AWS::Logs::LogGroup":
+            # The answer is a page of names that begin like this one; the shortest, which this one is, comes first.
+            return name if any(group["logGroupName"] == name for group in answer["logGroups"]) else None
+        return name
 
     # change sets
 
@@ -222,7 +244,7 @@ class AwsGateway:
         arguments: dict[str, Any] = {
             "StackName": request.stack,
             "ChangeSetName": request.name,
-            "ChangeSetType": "CREATE" if request.create else "UPDATE",
+            "ChangeSetType": "IMPORT" if request.imports else "CREATE" if request.create else "UPDATE",
             "Parameters": [
                 {"ParameterKey": name, "UsePreviousValue": True}
                 if value is None
@@ -238,14 +260,24 @@ class AwsGateway:
             arguments["TemplateURL"] = request.template.url
         else:
             arguments["UsePreviousTemplate"] = True
+        if request.imports:
+            arguments["ResourcesToImport"] = [dict(member) for member in request.imports]
         if request.tags is not None:
             arguments["Tags"] = [{"Key": key, "Value": value} for key, value in request.tags.items()]
         if request.role_arn is not None:
             arguments["RoleARN"] = request.role_arn
         if request.notification_arns is not None:
             arguments["NotificationARNs"] = list(request.notification_arns)
-        with self._plain(f"planning {request.stack}"):
-            answer = self._cfn.create_change_set(**arguments)
+        try:
+            with self._plain(f"planning {request.stack}"):
+                answer = self._cfn.create_change_set(**arguments)
+        except RejectedError as error:
+            # The name is this run's own: an earlier attempt arrived, and its answer was lost.
+            if error.code != "AlreadyExistsException" or f"ChangeSet {request.name}" not in str(error).replace("[", ""):
+                raise
+            with self._plain("reading the plan"):
+                found = self._cfn.describe_change_set(ChangeSetName=request.name, StackName=request.stack)
+            return found["ChangeSetId"], found["StackId"]
         return answer["Id"], answer["StackId"]
 
     def change_set(self, change_set_id: str) -> ChangeSet:
@@ -279,7 +311,7 @@ class AwsGateway:
 
     def execute(self, change_set_id: str, token: str) -> None:
         """Start exactly this change set; a failure rolls back, also where a resource is replaced."""
-        with self._plain("executing the plan"):
+        with self._arrived(), self._plain("executing the plan"):
             self._cfn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token, DisableRollback=False)
 
     def delete_change_set(self, stack: str, name: str) -> None:
@@ -300,7 +332,7 @@ class AwsGateway:
     ) -> bool:
         """Update the stack with nothing but its notification topics; False if AWS sees nothing to do."""
         try:
-            with self._plain("updating the notification topics"):
+            with self._arrived(), self._plain("updating the notification topics"):
                 self._cfn.update_stack(
                     StackName=stack.name,
                     UsePreviousTemplate=True,
@@ -320,18 +352,18 @@ class AwsGateway:
     ) -> None:
         """Start its deletion, leaving `retain` behind."""
         more: dict[str, Any] = _role(role_arn) | ({"RetainResources": list(retain)} if retain else {})
-        with self._plain(f"deleting {stack_id}"):
+        with self._arrived(), self._plain(f"deleting {stack_id}"):
             self._cfn.delete_stack(StackName=stack_id, ClientRequestToken=token, **more)
 
     def roll_back(self, stack_id: str, token: str, role_arn: str | None = None) -> None:
         """Start the way back of an operation that failed without a rollback."""
-        with self._plain(f"rolling {stack_id} back"):
+        with self._arrived(), self._plain(f"rolling {stack_id} back"):
             self._cfn.rollback_stack(StackName=stack_id, ClientRequestToken=token, **_role(role_arn))
 
     def continue_rollback(self, stack_id: str, token: str, skip: tuple[str, ...], role_arn: str | None = None) -> None:
         """Start a failed update rollback again, leaving out `skip`."""
         more: dict[str, Any] = _role(role_arn) | ({"ResourcesToSkip": list(skip)} if skip else {})
-        with self._plain(f"continuing the rollback of {stack_id}"):
+        with self._arrived(), self._plain(f"continuing the rollback of {stack_id}"):
             self._cfn.continue_update_rollback(StackName=stack_id, ClientRequestToken=token, **more)
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
@@ -398,6 +430,21 @@ class AwsGateway:
         if service not in self._clients:
             self._clients[service] = self._connection.client(service)
         return self._clients[service]
+
+    @contextmanager
+    def _arrived(self) -> Iterator[None]:
+        """A request whose answer was lost is sent again by boto3, and AWS says that it has it already: no failure.
+
+        Tokens and change sets are this run's own, so nobody else can have brought it.
+        """
+        try:
+            yield
+        except RejectedError as error:
+            if error.code.startswith("TokenAlreadyExists"):
+                return
+            if error.code.startswith("InvalidChangeSetStatus") and "execution status of [EXECUTE_" in str(error):
+                return
+            raise
 
     @contextmanager
     def _plain(self, doing: str) -> Iterator[None]:

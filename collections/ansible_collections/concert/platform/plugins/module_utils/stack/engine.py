@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from . import guards, survivors
-from .diff import render
+from .diff import headline, render
 from .errors import (
     ConnectionLostError,
     DeadlineError,
@@ -65,6 +66,16 @@ _TOKEN_SECONDS = 30.0
 _PLACEHOLDER_SECONDS = 60.0
 
 
+#: AWS's words for what no change set does.
+_RETYPED = (
+    "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+    "[{names}]"
+)
+#: What a reader of an import's plan should know.
+_IMPORTED = (
+    "what exists is taken back as it is, and the update that follows sets what the import left out; what was changed "
+    "in it by hand is seen by drift detection only"
+)
 #: What a step of the recovery does, for the reader.
 _RECOVERED = {
     Step.ROLL_BACK: "rolling back what failed",
@@ -160,7 +171,7 @@ class Engine:
             if desired.template is not None:
                 self._keep_secret(desired.template, desired)
             if stack.status.in_progress:
-                progress = Progress(desired.label, 0, self._width)
+                progress = Progress(desired.label, self._announced(stack), self._width)
                 deadline = self._clock.now() + desired.timeout
                 status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
             else:
@@ -168,6 +179,15 @@ class Engine:
             if not status.succeeded:
                 raise self._failure(desired.template, desired, status, events)
         return self.present(desired, check=check)
+
+    def _announced(self, stack: Stack) -> int:
+        """How many resources the operation that our own change set began touches; 0 where that is not known."""
+        with suppress(RejectedError):
+            for found in self._aws.change_sets(stack.stack_id):
+                if found.name.startswith(CHANGE_SET_PREFIX):
+                    raw = self._aws.change_set(found.change_set_id).raw
+                    return sum(1 for member in raw if member["Action"] != Action.DYNAMIC)
+        return 0
 
     def _keep_secret(self, template: Template, desired: Desired, further: tuple[str, ...] = ()) -> None:
         from .template import text_of
@@ -224,7 +244,8 @@ class Engine:
         self._report(
             f"{desired.label} {stack.status} by {'an earlier run' if ours else 'somebody else'}: waiting for it"
         )
-        self._watch(stack.stack_id, None, Progress(desired.label, 0, self._width), deadline, desired)
+        progress = Progress(desired.label, self._announced(stack) if ours else 0, self._width)
+        self._watch(stack.stack_id, None, progress, deadline, desired)
         return self._settled(stack, desired, deadline)
 
     def _settled(self, before: Stack, desired: Desired, deadline: float) -> Stack | None:
@@ -332,8 +353,9 @@ class Engine:
     def _change(
         self, situation: _Situation, settings: tuple[PropertyChange, ...], deadline: float, *, check: bool
     ) -> Result:
-        if situation.stack is None:
-            survivors.refuse(situation.desired.name, self._taken(situation))
+        taken = self._taken(situation) if situation.stack is None else ()
+        if taken and not situation.desired.import_existing:
+            survivors.refuse(situation.desired.name, taken)
         missing = self._missing_imports(situation)
         if missing and not check:
             raise RejectedError(
@@ -342,13 +364,15 @@ class Engine:
             )
         if missing:
             return self._plan_from_template(
-                situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet"
+                situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet", taken
             )
         if situation.found not in (None, StackStatus.REVIEW_IN_PROGRESS):
             # Only in check mode is it still there, and AWS plans nothing for a stack in this status.
             return self._plan_from_template(
-                situation, settings, f"planned from the template: AWS plans nothing in status {situation.found}"
+                situation, settings, f"planned from the template: AWS plans nothing in status {situation.found}", taken
             )
+        if taken:
+            return self._take_back(situation, settings, taken, deadline, check=check)
         name = f"{CHANGE_SET_PREFIX}{self._run_id}"
         temporary: str | None = None
         executed = False
@@ -381,14 +405,75 @@ class Engine:
                 if temporary and situation.desired.template_bucket:
                     self._aws.drop_template(situation.desired.template_bucket, temporary)
 
-    def _taken(self, situation: _Situation) -> list[tuple[str, str, str]]:
-        """Those of a new stack's resources that hold data and whose names exist already."""
-        template = situation.template
+    def _taken(self, situation: _Situation) -> tuple[survivors.Survivor, ...]:
+        """What exists under the names of a new stack's resources."""
+        template, name = situation.template, situation.desired.name
         if not any(str(spec.get("Type", "")) in survivors.NAME_PROPERTIES for spec in template.resources.values()):
-            return []
-        pseudo = _pseudo(situation.desired.name, self._aws.stack_arn(situation.desired.name))
+            return ()
+        pseudo = _pseudo(name, self._aws.stack_arn(name))
         resolver = template_resolver(template, situation.parameters.values, (), pseudo=pseudo)
-        return [found for found in survivors.candidates(resolver) if self._aws.is_taken(found[1], found[2])]
+        wanted = survivors.candidates(resolver)
+        holders = self._aws.holders([(found.resource_type, found.name) for found in wanted])
+        return survivors.found(
+            template, [(found, holder) for found, holder in zip(wanted, holders, strict=True) if holder is not None]
+        )
+
+    def _take_back(
+        self,
+        situation: _Situation,
+        settings: tuple[PropertyChange, ...],
+        taken: tuple[survivors.Survivor, ...],
+        deadline: float,
+        *,
+        check: bool,
+    ) -> Result:
+        """Bring `taken` into the stack as it is by an IMPORT change set, then update the stack to what is desired.
+
+        An import that succeeded stays: if the update fails, it goes back to a stack that holds just what was taken.
+        """
+        desired = situation.desired
+        survivors.require_importable(desired.name, situation.template, taken)
+        # AWS sets tags and topics with the update only.
+        importing = replace(desired, tags=None, notification_arns=None)
+        part = replace(situation, desired=importing, template=survivors.import_template(situation.template, taken))
+        name = f"{CHANGE_SET_PREFIX}{self._run_id}-import"
+        executed, temporary = False, None
+        try:
+            location, temporary = self._template_location(part, check=check)
+            change_set = self._change_set(part, name, location, deadline, tuple(one.request for one in taken))
+            if check:
+                return self._plan_from_template(situation, settings, _IMPORTED, taken)
+            more = f", +{len(taken) - 1}" if len(taken) > 1 else ""
+            self._report(f"{desired.label} taking back what exists: {taken[0].logical_id}{more}")
+            token = self._token()
+            self._aws.execute(change_set.change_set_id, token)
+            executed = True
+            progress = Progress(f"{desired.label} importing", len(taken), self._width)
+            status, events = self._watch(change_set.stack_id, token, progress, deadline, desired)
+            if status is not StackStatus.IMPORT_COMPLETE:
+                raise self._failure(situation.template, desired, status, events)
+        finally:
+            with suppress(StackError) if sys.exception() else nullcontext():
+                if not executed:
+                    self._discard(situation, name)
+                if temporary and desired.template_bucket:
+                    self._aws.drop_template(desired.template_bucket, temporary)
+        stack = self._described(desired, deadline, lambda found: found is not None and not found.status.in_progress)
+        now = self._look(desired, stack, None)
+        result = self._change(now, settings, deadline, check=False)
+        changes = {change.logical_id: change for change in result.changes} | {
+            one.logical_id: one.change for one in taken
+        }
+        shown = dict(result.diff or {})
+        shown["after"] = "".join(f"{headline(one.change)}\n" for one in taken) + shown.get("after", "")
+        return replace(
+            result,
+            changed=True,
+            changes=tuple(changes[logical_id] for logical_id in sorted(changes)),
+            notes=(_IMPORTED, *result.notes),
+            timeline=(*timeline(events), *result.timeline),
+            diff=shown,
+        )
 
     def _missing_imports(self, situation: _Situation) -> list[str]:
         """The export names that the template imports anew and that nobody exports."""
@@ -423,7 +508,14 @@ class Engine:
         url = self._aws.put_template(desired.template_bucket, key, template.text, temporary=check)
         return TemplateLocation(url=url), key if check else None
 
-    def _change_set(self, situation: _Situation, name: str, location: TemplateLocation, deadline: float) -> ChangeSet:
+    def _change_set(
+        self,
+        situation: _Situation,
+        name: str,
+        location: TemplateLocation,
+        deadline: float,
+        imports: tuple[Mapping[str, Any], ...] = (),
+    ) -> ChangeSet:
         desired = situation.desired
         change_set_id, _ = self._aws.create_change_set(
             ChangeSetRequest(
@@ -437,6 +529,7 @@ class Engine:
                 role_arn=desired.role_arn,
                 notification_arns=desired.notification_arns,
                 token=self._token(),
+                imports=imports,
             )
         )
         pace = Pace(self._clock)
@@ -448,16 +541,18 @@ class Engine:
                 pace.after(news=False), deadline, lambda: f"{desired.name}: AWS has not finished the plan in time."
             )
         if change_set.state is ChangeSetState.FAILED:
-            raise RejectedError(
-                f"{desired.name}: AWS cannot plan this: {_sentence(change_set.reason)} Nothing was changed. "
-                f"{remedy(change_set.reason)}"
-            )
+            raise self._cannot_plan(situation, change_set.reason)
         if change_set.state is ChangeSetState.EMPTY and situation.stack is None:
             raise RejectedError(
                 f"{desired.name}: {situation.template.source} has no resource under these parameters, and AWS creates "
                 "no stack without one. Nothing was changed. Correct the parameters, or the resources' conditions."
             )
         return change_set
+
+    def _cannot_plan(self, situation: _Situation, reason: str) -> RejectedError:
+        return RejectedError(
+            f"{situation.desired.name}: AWS cannot plan this: {_sentence(reason)} Nothing was changed. {remedy(reason)}"
+        )
 
     def _plan(self, situation: _Situation, change_set: ChangeSet, settings: tuple[PropertyChange, ...]) -> Plan:
         work = change_set.state is ChangeSetState.READY
@@ -480,11 +575,20 @@ class Engine:
             notes=tuple(notes),
         )
 
-    def _plan_from_template(self, situation: _Situation, settings: tuple[PropertyChange, ...], note: str) -> Result:
+    def _plan_from_template(
+        self,
+        situation: _Situation,
+        settings: tuple[PropertyChange, ...],
+        note: str,
+        taken: tuple[survivors.Survivor, ...] = (),
+    ) -> Result:
         """The plan without AWS, for a check before what the stack needs is there."""
         old, new = situation.old_resolver(), situation.resolver(seen=True)
         stack, desired = situation.stack, situation.desired
-        changes = from_templates(old, new)
+        imported = {one.logical_id: one.change for one in taken}
+        changes = tuple(imported.get(change.logical_id, change) for change in from_templates(old, new))
+        if retyped := [name for name in (change.logical_id for change in changes) if old and _retyped(name, old, new)]:
+            raise self._cannot_plan(situation, _RETYPED.format(names=", ".join(retyped)))
         outputs = output_changes(old, new, stack.output_values() if stack else {})
         tags = () if desired.tags is None else mapping_changes(stack.tags if stack else {}, desired.tags)
         notes = [note]
@@ -536,7 +640,8 @@ class Engine:
             return
         if plan.changes:
             policy = self._aws.stack_policy(desired.name) if desired.stack_policy is None else desired.stack_policy
-            guards.require_policy(desired.name, guards.denied(policy, plan.changes), doing="changed")
+            forbidden = guards.denied(policy, plan.changes, desired.allow_replacement)
+            guards.require_policy(desired.name, forbidden, doing="changed")
         exports = guards.changed_exports(
             stack.outputs, situation.resolver(seen=False), plan.changes, situation.old_resolver()
         )
@@ -848,6 +953,18 @@ def _nothing_to_do(situation: _Situation) -> bool:
         and (desired.tags is None or dict(desired.tags) == dict(stack.tags))
         and (desired.role_arn is None or desired.role_arn == stack.role_arn)
         and (desired.notification_arns is None or set(desired.notification_arns) == set(stack.notification_arns))
+    )
+
+
+def _retyped(logical_id: str, old: Resolver, new: Resolver) -> bool:
+    """The resource stays under its logical id and becomes another type."""
+    was, becomes = old.template.type_of(logical_id), new.template.type_of(logical_id)
+    return bool(
+        was
+        and becomes
+        and was != becomes
+        and old.exists(old.template.resources[logical_id])
+        and new.exists(new.template.resources[logical_id])
     )
 
 

@@ -54,8 +54,11 @@ class Gateway(Protocol):
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part: it tells partition, region and account."""
 
-    def is_taken(self, resource_type: str, name: str) -> bool:
-        """Something of that type and name exists, whoever owns it; False where these credentials may not know."""
+    def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+        """For each type and name, what an import calls the thing that exists under it (an alias: its key's id).
+
+        None where nothing does, or where these credentials may not know.
+        """
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         """The new change set's id, and the id of its stack."""

@@ -9,7 +9,7 @@ from typing import Any
 from .errors import RefusedError
 from .model import Action, Change, Output, Replacement
 from .resolve import Resolver, has_symbol
-from .template import STATEFUL_TYPES, TOPIC_TYPE
+from .template import STATEFUL_TYPES, TOPIC_TYPE, Template
 
 
 def endangered(changes: Sequence[Change], allowed: Collection[str]) -> tuple[Change, ...]:
@@ -41,19 +41,23 @@ def require_allowed(stack: str, changes: Sequence[Change]) -> None:
     )
 
 
-def denied(policy: Mapping[str, Any] | None, changes: Sequence[Change]) -> tuple[tuple[Change, str], ...]:
+def denied(
+    policy: Mapping[str, Any] | None, changes: Sequence[Change], allowed: Collection[str] = ()
+) -> tuple[tuple[Change, str], ...]:
     """The changes that a stack policy forbids, each with the action, such as `Update:Replace`.
 
     As AWS reads one: without a policy everything is allowed, with one only what it allows, and a Deny always wins.
-    A replacement that is only possible counts as a modification: AWS judges it when it comes.
+    A replacement that is only possible counts, too, unless its resource is in `allowed`: AWS would judge it when it
+    comes, in the middle of the update.
     """
     if not policy:
         return ()
     found = []
     for change in changes:
-        action = _policy_action(change)
-        if action and (_effect(policy, change, action) != "Allow"):
-            found.append((change, action))
+        for action in _policy_actions(change, allowed):
+            if _effect(policy, change, action) != "Allow":
+                found.append((change, action))
+                break
     return tuple(found)
 
 
@@ -70,19 +74,30 @@ def require_policy(stack: str, found: Sequence[tuple[Change, str]], *, doing: st
     """Refuses what the stack's policy forbids. `doing`: changed or deleted, for the sentence."""
     if not found:
         return
-    said = "; ".join(f"{change.logical_id} ({change.resource_type}): {action}" for change, action in found)
+    said = "; ".join(
+        f"{change.logical_id} ({change.resource_type}): {action}{_if_it_comes(change, action)}"
+        for change, action in found
+    )
     raise RefusedError(
         f"{stack}: its stack policy forbids this: {said}. Nothing was {doing}. If it is meant, change stack_policy "
         "(in the inventory: platform_stack_policy, or the layer's own) and deploy that, then run again."
     )
 
 
-def _policy_action(change: Change) -> str | None:
+def _policy_actions(change: Change, allowed: Collection[str]) -> tuple[str, ...]:
     if change.action is Action.REMOVE:
-        return "Update:Delete"
+        return ("Update:Delete",)
     if change.action is not Action.MODIFY:
-        return None
-    return "Update:Replace" if change.replacement is Replacement.YES else "Update:Modify"
+        return ()
+    if change.replacement is Replacement.YES:
+        return ("Update:Replace",)
+    perhaps = change.replacement is Replacement.POSSIBLE and not {change.logical_id, "*"} & set(allowed)
+    return ("Update:Modify", "Update:Replace") if perhaps else ("Update:Modify",)
+
+
+def _if_it_comes(change: Change, action: str) -> str:
+    perhaps = action == "Update:Replace" and change.replacement is Replacement.POSSIBLE
+    return ", which this update may need (to let AWS judge, list it in allow_replacement)" if perhaps else ""
 
 
 def _effect(policy: Mapping[str, Any], change: Change, action: str) -> str | None:
@@ -151,22 +166,22 @@ def changed_exports(
             if value != output.value:
                 found.append(output.export)
             continue
-        uses = _resources_in(spec.get("Value"), new)
+        uses = resources_in(spec.get("Value"), new.template)
         before = old.template.outputs.get(output.key) if old else None
         if uses & replaced or (
-            before is not None and old is not None and uses != _resources_in(before.get("Value"), old)
+            before is not None and old is not None and uses != resources_in(before.get("Value"), old.template)
         ):
             found.append(output.export)
     return tuple(found)
 
 
-def _resources_in(node: object, resolver: Resolver) -> frozenset[str]:
+def resources_in(node: object, template: Template) -> frozenset[str]:
     """The logical ids of the resources that an expression names."""
     if isinstance(node, Mapping):
         if len(node) == 1:
             ((name, argument),) = node.items()
             if name == "Ref":
-                return frozenset({str(argument)} & resolver.template.resources.keys())
+                return frozenset({str(argument)} & template.resources.keys())
             if name == "Fn::GetAtt":
                 first = argument[0] if isinstance(argument, list) else str(argument).split(".", 1)[0]
                 return frozenset({str(first)})
@@ -174,14 +189,14 @@ def _resources_in(node: object, resolver: Resolver) -> frozenset[str]:
                 text = argument if isinstance(argument, str) else argument[0]
                 named = {
                     logical_id
-                    for logical_id in resolver.template.resources
+                    for logical_id in template.resources
                     if f"${{{logical_id}}}" in text or f"${{{logical_id}." in text
                 }
-                rest = frozenset() if isinstance(argument, str) else _resources_in(argument[1], resolver)
+                rest = frozenset() if isinstance(argument, str) else resources_in(argument[1], template)
                 return frozenset(named) | rest
-        return frozenset().union(*(_resources_in(item, resolver) for item in node.values()))
+        return frozenset().union(*(resources_in(item, template) for item in node.values()))
     if isinstance(node, list):
-        return frozenset().union(*(_resources_in(item, resolver) for item in node))
+        return frozenset().union(*(resources_in(item, template) for item in node))
     return frozenset()
 
 

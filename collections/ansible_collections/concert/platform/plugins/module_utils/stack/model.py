@@ -127,8 +127,8 @@ class Resource:
 
     @property
     def alive(self) -> bool:
-        """It exists outside the stack's history. A skipped deletion left it alive."""
-        return bool(self.physical_id) and self.status != "DELETE_COMPLETE"
+        """It exists outside the stack's history. A skipped deletion left it alive; an undone import did not own it."""
+        return bool(self.physical_id) and self.status not in ("DELETE_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
 
 
 class Action(StrEnum):
@@ -232,7 +232,10 @@ class TemplateLocation:
 
 @dataclass(frozen=True)
 class ChangeSetRequest:
-    """All that a change set is asked for with. `parameters`: None keeps the value AWS has."""
+    """All that a change set is asked for with. `parameters`: None keeps the value AWS has.
+
+    `imports`: members of ResourcesToImport; with any, it is an IMPORT change set.
+    """
 
     stack: str
     name: str
@@ -244,6 +247,7 @@ class ChangeSetRequest:
     role_arn: str | None
     notification_arns: tuple[str, ...] | None
     token: str
+    imports: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

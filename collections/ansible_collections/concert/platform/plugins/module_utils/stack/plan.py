@@ -267,15 +267,7 @@ def _modified(logical_id: str, was: tuple[str, Mapping[str, Any]], becomes: tupl
         for path, before, after in deep_changes(was[1], becomes[1])
         if path
     ]
-    if was[0] != becomes[0]:
-        properties.insert(0, PropertyChange("Type", was[0], becomes[0], causes_replacement=Replacement.YES))
-    return Change(
-        Action.MODIFY,
-        logical_id,
-        becomes[0],
-        replacement=Replacement.YES if was[0] != becomes[0] else Replacement.NO,
-        properties=tuple(properties),
-    )
+    return Change(Action.MODIFY, logical_id, becomes[0], properties=tuple(properties))
 
 
 def _joined(path: str, part: object) -> str:

@@ -38,6 +38,11 @@ CATALOGUE: tuple[Known, ...] = (
         "that, then run again.",
     ),
     _known(
+        "kms-not-granted",
+        r"not authorized to perform:? ?(?P<action>kms:(?:(?:Create|List)\w+|\w+(?=.*no identity-based policy)))",
+        "Grant {action} to the deploying role, then run again.",
+    ),
+    _known(
         "kms-access",
         r"KMS key.{0,200}(not (exist|allowed|accessible)|is disabled|pending deletion|access)"
         r"|kms:\w+.{0,40}on resource|KMSAccessDenied|KMSInvalidState|KMSKeyNotAccessible|KMS\.\w+Exception"
@@ -61,6 +66,17 @@ CATALOGUE: tuple[Known, ...] = (
         r"not authorized|AccessDenied|Access Denied|UnauthorizedOperation|is not allowed to"
         r"|do(es)? not have .{0,40}permission",
         "Grant the deploying role this action, then run again.",
+    ),
+    _known(
+        "held-by-another-stack",
+        r"already exists in stack",
+        "Another stack holds it, and one resource is in one stack only: give this one another name, or take it out of "
+        "that stack first.",
+    ),
+    _known(
+        "type-changed",
+        r"Update of resource type is not permitted",
+        "A logical id keeps its type: give the new resource another logical id; the old one is removed by that.",
     ),
     _known(
         "capability",

@@ -22,6 +22,7 @@ class Desired:
     stack_policy: Mapping[str, Any] | None = None
     allow_replacement: frozenset[str] = frozenset()
     skip_resources: frozenset[str] = frozenset()
+    import_existing: bool = False
     #: In check mode: stacks that tasks before this one would have changed by now; what they import counts as let go.
     changed_before: frozenset[str] = frozenset()
     notification_arns: tuple[str, ...] | None = None
