@@ -17,23 +17,26 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal
+from urllib.parse import parse_qs
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam
-from ministack.services.cloudformation import handlers, stacks
+from ministack.services.cloudformation import changesets, handlers, stacks
 
 from local_aws.cloudformation import schemas
 from local_aws.cloudformation.stack_states import Handler, stack_of
 from local_aws.role_access import Role
 
 RELIES_ON = (
+    "ministack.core.iam_actions:extract_resource_arn",
     "ministack.core.iam_evaluator:EvalContext",
     "ministack.core.iam_evaluator:_gather_user_policies",
     "ministack.core.iam_evaluator:_permissions_boundary",
     "ministack.core.iam_evaluator:caller_arn",
     "ministack.core.iam_evaluator:evaluate",
     "ministack.services.cloudformation:_stacks",
+    "ministack.services.cloudformation.changesets:_find_change_set",
     "ministack.services.cloudformation.handlers:_ACTION_HANDLERS",
     "ministack.services.cloudformation.stacks:_delete_resource",
     "ministack.services.cloudformation.stacks:_provision_resource",
@@ -139,6 +142,7 @@ NEVER = (
     "ec2:*NatGatewayAddress",
     "ec2:*SubnetCidrBlock",
     "ec2:*VpcEncryptionControl*",
+    "ec2:*VerifiedAccess*",
     "ec2:*VpnGateway*",
     "ec2:AcceptAddressTransfer",
     "ec2:ModifyVpcTenancy",
@@ -171,8 +175,15 @@ NEVER = (
     "vpc-lattice:*",
     "vpce:*",
 )
-# The same, of one type: what its imports, exports and contributor insights take.
-NEVER_FOR: Mapping[str, tuple[str, ...]] = {"AWS::DynamoDB::Table": ("kinesis:*", "logs:*", "s3:*")}
+# The same, of one type: what its imports, exports and contributor insights take, or the roles of its delivery logs.
+NEVER_FOR: Mapping[str, tuple[str, ...]] = {
+    "AWS::DynamoDB::Table": ("iam:*", "kinesis:*", "logs:*", "s3:*"),
+    "AWS::ApiGateway::Account": ("iam:GetRole",),
+    # A flow log that goes to S3.
+    "AWS::EC2::FlowLog": ("iam:CreateServiceLinkedRole", "logs:*LogDelivery", "s3:*"),
+    "AWS::SNS::Subscription": ("iam:*",),
+    "AWS::SNS::Topic": ("iam:*",),
+}
 _READING = re.compile(r":(Get|List|Describe|View)")
 # What a bucket, a stream or a table is known by, for the ARN of an action of its own service.
 _NAMED = {
@@ -216,12 +227,12 @@ _ANY = (
     "ec2:Describe*",
     "iam:CreateServiceLinkedRole",
     "kms:CreateKey",
-    "kms:List*",
+    "kms:ListAliases",
     "logs:DescribeLogGroups",
     "logs:*QueryDefinition*",
     "logs:DescribeResourcePolicies",
     "logs:*LogDelivery",
-    "redshift-serverless:List*",
+    "redshift-serverless:ListSnapshot*",
     "wafv2:List*",
     "xray:*",
 )
@@ -262,6 +273,37 @@ def install() -> None:
     stacks._provision_resource = provision_resource
     stacks._update_resource = update_resource
     stacks._delete_resource = delete_resource
+    _name_more_resources()
+
+
+def _name_more_resources() -> None:
+    """Resources that the emulator's own naming misses: a change set named by its ARN alone, and a dashboard."""
+    inner = iam_actions.extract_resource_arn
+
+    def extract(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
+        found = str(inner(service, method, path, headers, body, *rest))
+        if service == "cloudformation" and found == "*":
+            given = parse_qs(body.decode(errors="replace")).get("ChangeSetName", [""])[0]
+            change_set = changesets._find_change_set(given)[1] if given.startswith("arn:") else None
+            if change_set is not None:
+                return str(change_set["StackId"])
+        if service == "monitoring" and found == "*" and b"DashboardName" in body:
+            return f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{_dashboard(body)}"
+        return found
+
+    iam_actions.extract_resource_arn = extract
+
+
+def _dashboard(body: bytes) -> str:
+    """The dashboard that a request names, in whichever of CloudWatch's protocols."""
+    after = body.partition(b"DashboardName")[2]
+    if after[:1] == b"=":  # a form
+        return after[1:].partition(b"&")[0].decode()
+    if after[:1] == b'"':  # JSON
+        return after.split(b'"')[2].decode()
+    # CBOR: a text, whose length is in its first byte or in the second
+    start, length = (2, after[1]) if after[0] == 0x78 else (1, after[0] - 0x60)
+    return after[start : start + length].decode()
 
 
 def needed(
@@ -419,42 +461,50 @@ def _ask(stack_name: str, resource_type: str, operation: Operation, properties: 
         return
     account, region = get_account_id(), get_region()
     for action, arn in needed(resource_type, operation, properties, account, region, stack_name):
-        if not _allowed(principal, action, arn):
+        if not any(_allowed(principal, action, arn, context) for context in _contexts(action, resource_type)):
             raise ValueError(
                 f"User: {principal} is not authorized to perform: {action} on resource: {arn} because no "
                 "identity-based policy allows the action (Service: CloudFormation, Status Code: 403)"
             )
 
 
-def _allowed(principal: str, action: str, arn: str) -> bool:
-    service = action.partition(":")[0]
-    context = {"iam:PassedToService": _PASSED_TO} if action == "iam:PassRole" else {}
-    account = principal.split(":")[4]
+def _contexts(action: str, resource_type: str) -> list[dict[str, str]]:
+    """The condition values that an action may be asked with; one that is allowed is enough."""
+    if action == "iam:PassRole":
+        return [{"iam:PassedToService": service} for service in _PASSED_TO]
+    if action == "iam:CreateServiceLinkedRole":
+        service = resource_type.split("::")[1]
+        return [{"iam:AWSServiceName": _OWN_ROLES.get(service, "")}]
+    return [{}]
+
+
+def _allowed(principal: str, action: str, arn: str, context: Mapping[str, str]) -> bool:
+    service, account = action.partition(":")[0], principal.split(":")[4]
     if ":user/" not in principal:
-        name = principal.split("/")[1]
-        role = Role(principal, account, name)
-        return any(
-            role.may(action, service, arn, {key: value}) for key, values in context.items() for value in values
-        ) or (not context and role.may(action, service, arn))
+        return Role(principal, account, principal.split("/")[1]).may(action, service, arn, context)
     user = principal.rsplit("/", 1)[-1]
+    request = iam_evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="User",
+        principal_account=account,
+        action=action,
+        resource_arn=arn,
+        region=get_region(),
+        secure_transport=True,
+        service_context={"aws:tagkeys": None, **{key.lower(): value for key, value in context.items()}},
+    )
     policies = iam_evaluator._gather_user_policies(user, account)
     limits = iam_evaluator._permissions_boundary(iam._users, user, account)
-    for value in context.get("iam:PassedToService", [""]):
-        request = iam_evaluator.EvalContext(
-            principal_arn=principal,
-            principal_type="User",
-            principal_account=account,
-            action=action,
-            resource_arn=arn,
-            region=get_region(),
-            secure_transport=True,
-            service_context={"aws:tagkeys": None, **({"iam:passedtoservice": value} if value else {})},
-        )
-        if iam_evaluator.evaluate(request, policies, *limits).decision == "Allow":
-            return True
-    return False
+    return bool(iam_evaluator.evaluate(request, policies, *limits).decision == "Allow")
 
 
+# Which service's own role a type's handler makes where the account lacks it.
+_OWN_ROLES = {
+    "ApiGateway": "ops.apigateway.amazonaws.com",
+    "ApplicationAutoScaling": "lambda.application-autoscaling.amazonaws.com",
+    "RedshiftServerless": "redshift.amazonaws.com",
+    "WAFv2": "wafv2.amazonaws.com",
+}
 # Services that a template hands roles to; a schema does not say which one its handler passes to.
 _PASSED_TO = (
     "apigateway.amazonaws.com",

@@ -182,6 +182,7 @@ NAME_PROPERTIES: Final[Mapping[str, str]] = {
     "AWS::Config::ConfigRule": "ConfigRuleName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Rule": "Name",
+    "AWS::Glue::Database": "DatabaseInput.Name",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Role": "RoleName",
     "AWS::KMS::Alias": "AliasName",

@@ -1,8 +1,8 @@
 """The deployer's policies are what a deployment needs: all of it, and nothing that nothing needs.
 
-What CloudFormation calls in the caller's name comes from AWS's resource schemas
-(`local_aws.cloudformation.caller_rights`, by which the embedded AWS enforces), for every resource of the six templates in
-every setting. What the roles call themselves is listed here; tests/soak/test_deployer.py runs the playbook as a user who has just these policies.
+What CloudFormation calls in the caller's name comes from AWS's resource schemas, for every resource of the six
+templates in every setting (`local_aws.cloudformation.caller_rights`, by which the embedded AWS enforces too). What the
+roles call themselves is listed here; tests/soak/test_deployer.py runs the playbook as a user who has just that.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CALLS: Final = {
     "preflight": [("sts:GetCallerIdentity", "*")],
     "the run lock and release records": [
         (f"ssm:{name}", "ssm:{r}:{a}:parameter/concert-platform/{e}/run-lock") for name in
-        ("DeleteParameter", "GetParameter", "GetParameters", "PutParameter")
+        ("DeleteParameter", "GetParameter", "GetParameterHistory", "GetParameters", "PutParameter")
     ],
     "packages, templates and release records in the bucket": [
         *((f"s3:{name}", "s3:::concert-lambda-deployment-{e}-{a}/functions/x.zip") for name in
@@ -67,6 +67,7 @@ CALLS: Final = {
     "subscriptions": [
         ("sns:Subscribe", "sns:{r}:{a}:concert-critical-alerts-{e}"),
         ("sns:ListSubscriptionsByTopic", "sns:{r}:{a}:concert-critical-alerts-{e}"),
+        *((f"sns:{name}", "*") for name in ("ListSubscriptions", "ListTopics")),
     ],
     "verification": [
         ("s3:GetObject", "s3:::concert-data-processed-{e}-{a}/canary/x"),
@@ -96,13 +97,16 @@ CALLS: Final = {
 }  # fmt: skip
 # The services of optional parts: their statements are there before an inventory switches the part on.
 OPTIONAL: Final = (
+    "apigateway:SetWebACL",
     "application-autoscaling",
     "bedrock",
     "codedeploy",
+    # SageMaker under a key of ours.
+    "kms:GenerateDataKeyWithout",
+    "kms:ReEncrypt",
+    "logs:",
     "sagemaker",
     "wafv2",
-    "apigateway:SetWebACL",
-    "logs",
 )
 
 
