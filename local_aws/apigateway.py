@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import yaml
 from ministack.core.concurrency import run_reentrant
@@ -28,7 +28,7 @@ from ministack.services import apigateway_v1 as gateway
 from ministack.services import cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from local_aws import authorization, json_schema, lambda_runtime, metrics, openapi, tracing
+from local_aws import authorization, json_schema, lambda_runtime, metrics, openapi, tracing, waf
 from local_aws.context import Context
 
 RELIES_ON = (
@@ -361,7 +361,31 @@ async def handle(
 _FORBIDDEN = b'{"message":"Forbidden"}'
 
 
+def _filter(request: Request) -> Answer:
+    """What the firewall answers; None lets the request through."""
+    found = waf.refused(
+        request.api_id,
+        request.stage_name,
+        request.region,
+        waf.Inspected(
+            request.method,
+            f"/{request.stage_name}{request.path}",
+            request.headers,
+            urlencode(request.query, doseq=True),
+            request.body,
+            request.source_ip,
+            request.request_id,
+        ),
+    )
+    if found is None:
+        return None
+    return gateway._gw_error("WAF_FILTERED", "Forbidden")
+
+
 async def _serve(request: Request) -> Answer:
+    filtered = _filter(request)
+    if filtered is not None:
+        return filtered
     if not _route(request):
         return gateway._gw_error("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
     method = request.method_record

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import dynamodb, s3, secretsmanager
+from ministack.services import dynamodb, lambda_svc, s3, secretsmanager, sts
 
 from local_aws import keys
 from local_aws.context import Context
@@ -30,9 +30,11 @@ RELIES_ON = (
     "ministack.core.iam_evaluator:AuthError",
     "ministack.core.iam_evaluator:enforce",
     "ministack.services.dynamodb:_tables",
+    "ministack.services.lambda_svc:_functions",
     "ministack.services.s3:_bucket_default_sse_headers",
     "ministack.services.s3:_buckets",
     "ministack.services.secretsmanager:_secrets",
+    "ministack.services.sts:_sessions",
 )
 
 SSE_KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -114,6 +116,9 @@ def install(context: Context) -> None:
         service_context: dict[str, Any] | None = None,
     ) -> Any:
         _refusal.set(None)
+        caller = _function_behind(access_key_id)
+        if caller:
+            service_context = {**(service_context or {}), "lambda:SourceFunctionArn": caller}
         denied = ministack_enforce(access_key_id, action, service, region, resource_arn, service_context)
         if denied is not None or action.startswith(("kms:", "iam:")):
             return denied
@@ -136,6 +141,16 @@ def install(context: Context) -> None:
     iam_actions.request_tag_context = request_context
     iam_evaluator.enforce = enforce
     iam_actions.access_denied_response = denied_response
+
+
+def _function_behind(access_key: str) -> str:
+    """ARN of the function whose code holds these credentials; empty for everybody else."""
+    session = str((sts._sessions.get(access_key) or {}).get("Arn", ""))
+    match = re.fullmatch(r"arn:aws:sts::\d+:assumed-role/(?P<role>[^/]+)/(?P<name>[^/]+)", session)
+    function = lambda_svc._functions.get(match["name"]) if match else None
+    if match is None or function is None or not str(function["config"]["Role"]).endswith(f"/{match['role']}"):
+        return ""
+    return str(function["config"]["FunctionArn"])
 
 
 def condition_values(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import queue
+import random
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,7 @@ RELIES_ON = (
     "ministack.services.lambda_svc:_execution_record_for_config",
     "ministack.services.lambda_svc:_func_arn",
     "ministack.services.lambda_svc:_get_base_func_record_for_ref",
+    "ministack.services.lambda_svc:_functions",
     "ministack.services.lambda_svc:_get_func_record_for_ref",
     "ministack.services.lambda_svc:_resolve_layer_zip",
 )
@@ -142,6 +144,7 @@ def install(context: Context) -> None:
 
     def dispatch(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> dict[str, Any]:
         _invocation.set(Invocation(request_id))
+        func, config = _by_weight(func, config)
         result: dict[str, Any] = ministack_dispatch(func, config, event, request_id, started)
         _count(config, failed=bool(result.get("error")), duration_ms=(time.time() - started) * 1000)
         return result
@@ -160,6 +163,20 @@ def install(context: Context) -> None:
     lambda_svc._emit_lambda_logs = _write_logs
     lambda_svc._emit_lambda_metrics = _count_throttle
     lambda_svc._get_func_record_for_ref = lookup
+
+
+def _by_weight(func: Any, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The version that an alias's additional weights choose this time, under the alias's ARN."""
+    function = lambda_svc._functions.get(config["FunctionName"]) or {}
+    alias = (function.get("aliases") or {}).get(qualifier_of(config.get("FunctionArn", ""))) or {}
+    chosen = random.random()  # noqa: S311 - shares traffic, protects nothing
+    for version, weight in ((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}).items():
+        if chosen < float(weight):
+            record = function["versions"][version]
+            weighted = {**record["config"], "FunctionArn": config["FunctionArn"]}
+            return {**record, "config": weighted}, weighted
+        chosen -= float(weight)
+    return func, config
 
 
 def function_record(reference: str) -> dict[str, Any] | None:
@@ -514,6 +531,8 @@ def _send_segments(
 ) -> None:
     """Record what Lambda records itself of a sampled invocation: the service's segment and the function's."""
     if not trace.inner.sampled or (config.get("TracingConfig") or {}).get("Mode") != "Active":
+        return
+    if not authorization.role_allows(config.get("Role", ""), "xray:PutTraceSegments", "*", config["FunctionName"]):
         return
     common = {
         "trace_id": trace.inner.root,

@@ -39,6 +39,10 @@ ADDITIONS: tuple[str, ...] = (
     "redshift_serverless",
     "redshift_data",
     "xray",
+    "codedeploy",
+    "waf",
+    "sagemaker",
+    "application_autoscaling",
 )
 
 Message = dict[str, Any]

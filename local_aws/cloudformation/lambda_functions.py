@@ -1,7 +1,7 @@
 """The properties of AWS::Lambda::Function that the emulator drops, and the end of its update.
 
 Network, dead-letter target, environment key, reserved concurrency and file systems; and a role that Lambda cannot
-assume is refused. After an update the emulator lets
+assume, or that may not make a function's network interfaces, is refused. After an update the emulator lets
 a function stay Pending for a while; CloudFormation reports a function only when it is Active.
 """
 
@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ministack.core.responses import error_response_json
 from ministack.services import iam, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from local_aws.authorization import enforced
 from local_aws.cloudformation.registry import Properties, Provisioned, extend, require
+from local_aws.role_access import Role
 
 RELIES_ON = (
     "ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS",
@@ -36,11 +39,25 @@ def install() -> None:
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
         _require_assumable(properties.get("Role", ""))
+        _require_network_rights(properties.get("Role", ""), properties.get("VpcConfig"))
         created: Provisioned = base["create"](logical_id, properties, stack_name)
         return created
 
     provisioners._RESOURCE_HANDLERS[_TYPE] = {**base, "create": create}
     extend(_TYPE, _apply)
+    update = lambda_svc._update_config
+
+    def update_config(name: str, data: dict[str, Any]) -> Any:
+        function = lambda_svc._functions.get(name)
+        if function is not None:
+            known = function["config"]
+            try:
+                _require_network_rights(data.get("Role") or known["Role"], data.get("VpcConfig"))
+            except ValueError as error:
+                return error_response_json("InvalidParameterValueException", str(error), 400)
+        return update(name, data)
+
+    lambda_svc._update_config = update_config
 
 
 def _require_assumable(role_arn: str) -> None:
@@ -51,6 +68,19 @@ def _require_assumable(role_arn: str) -> None:
         raise ValueError(
             "The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400)"
         )
+
+
+def _require_network_rights(role_arn: str, network: Properties | None) -> None:
+    """Raise ValueError with Lambda's reason unless the role may make the network interfaces of a function in a VPC."""
+    if not enforced() or not (network or {}).get("SubnetIds"):
+        return
+    role = Role.of(role_arn)
+    for action in ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface"):
+        if not role.may(f"ec2:{action}", "ec2", "*"):
+            raise ValueError(
+                f"The provided execution role does not have permissions to call {action} on EC2"
+                " (Service: Lambda, Status Code: 400)"
+            )
 
 
 def _apply(name: str, new: Properties, old: Properties) -> None:

@@ -104,7 +104,16 @@ ENDPOINT_SERVICES: Final = (
 )  # fmt: skip
 SETTINGS: Final = (
     Setting("development"),
-    Setting("staging"),
+    # What an inventory names and does not make.
+    Setting(
+        "staging",
+        parameters={
+            "WafEnabled": "true",
+            "BedrockAgentId": "AGENT00001",
+            "BedrockAgentAliasId": "ALIAS00001",
+            "SageMakerEndpointName": "tickets-of-the-data-scientists",
+        },
+    ),
     # Everything that an inventory can switch on, switched on.
     Setting(
         "production",
@@ -112,6 +121,13 @@ SETTINGS: Final = (
             "ManageApiGatewayAccount": "true",
             "FunctionReservedConcurrency": "5",
             "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/concert-boundary",
+            "DeploymentConfigName": "CodeDeployDefault.LambdaCanary10Percent5Minutes",
+            "ProvisionedConcurrency": "2",
+            "WafEnabled": "true",
+            "BedrockAgentCreate": "true",
+            "BedrockModelId": "amazon.nova-lite-v1:0",
+            "SageMakerModelDataUrl": "s3://concert-model-artifacts-production-123456789012/tickets.tar.gz",
+            "SageMakerImageUri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/tickets:1",
             "NatGateways": "per_zone",
             "StreamMode": "on_demand",
             "RedshiftPricePerformanceLevel": "50",
@@ -176,6 +192,10 @@ NAME_PROPERTIES: Final[Mapping[str, str]] = {
     "AWS::ApiGateway::Stage": "StageName",
     "AWS::ApiGateway::UsagePlan": "UsagePlanName",
     "AWS::Budgets::Budget": "Budget.BudgetName",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "PolicyName",
+    "AWS::Bedrock::Agent": "AgentName",
+    "AWS::CodeDeploy::Application": "ApplicationName",
+    "AWS::CodeDeploy::DeploymentGroup": "DeploymentGroupName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
@@ -198,6 +218,8 @@ NAME_PROPERTIES: Final[Mapping[str, str]] = {
     "AWS::S3::Bucket": "BucketName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
+    "AWS::SageMaker::Endpoint": "EndpointName",
+    "AWS::WAFv2::WebACL": "Name",
 }
 
 # Ref gives the name itself.
@@ -205,11 +227,15 @@ _REF_IS_NAME: Final = frozenset(NAME_PROPERTIES) - {
     "AWS::ApiGateway::ApiKey",
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::UsagePlan",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "AWS::Bedrock::Agent",
     "AWS::IAM::ManagedPolicy",
     "AWS::Lambda::LayerVersion",
     "AWS::Logs::QueryDefinition",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
+    "AWS::SageMaker::Endpoint",
+    "AWS::WAFv2::WebACL",
 }
 
 _ARNS: Final[Mapping[str, str]] = {
@@ -287,6 +313,10 @@ class Platform:
     def arn(self, resource: Resource) -> str:
         """The resource's ARN, or a token where only AWS knows it."""
         return str(_Stack(self, resource.template).attribute(resource.logical_id, "Arn"))
+
+    def resolve(self, template: str, value: Any) -> Any:
+        """`value`, written in that template, with every intrinsic replaced by what it stands for."""
+        return _Stack(self, template).resolve(value)
 
     def named(self, resource_type: str) -> dict[str, Resource]:
         """The resources of a type by their names."""

@@ -21,7 +21,7 @@ COMPUTE = "03-compute-application"
 CHATBOT = "04-chatbot-infrastructure"
 MONITORING = "05-monitoring-observability"
 TRACING = "06-tracing-logging"
-HOME, _, PRODUCTION, ABROAD = SETTINGS
+HOME, STAGING, PRODUCTION, ABROAD = SETTINGS
 
 Change = Callable[[Body], Any]
 
@@ -1257,6 +1257,299 @@ APPLICATION = {
         drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
         "has the boundary None",
         PRODUCTION,
+    ),
+    "right-to-a-key-that-is-a-bucket": own(
+        "key_rights_are_on_keys",
+        COMPUTE,
+        edit_statement(
+            "ChatbotRole",
+            "UseTableKey",
+            "Resource",
+            {"Fn::ImportValue": {"Fn::Sub": "${StorageStackName}-DeploymentBucketName"}},
+        ),
+        "which is no key of the platform",
+    ),
+    "raw-objects-without-a-prefix": own(
+        "objects_are_written_where_they_are_looked_for",
+        COMPUTE,
+        lambda body: properties(body, "StreamProcessorRole")["Policies"][0]["PolicyDocument"]["Statement"][2][
+            "Resource"
+        ].pop(),
+        "raw and processed have their prefixes",
+    ),
+    "deployments-that-see-no-alarm": own(
+        "service_roles_allow_what_their_service_does",
+        COMPUTE,
+        lambda body: properties(body, "CodeDeployRole")["Policies"][0]["PolicyDocument"]["Statement"].pop(),
+        "does not allow cloudwatch:DescribeAlarms",
+    ),
+    "agent-that-is-never-prepared": Mistake(
+        "what_is_switched_on_is_joined_up", COMPUTE, drop("BedrockAgent", "AutoPrepare"), "never prepared", PRODUCTION
+    ),
+    "endpoint-of-another-model": Mistake(
+        "what_is_switched_on_is_joined_up",
+        COMPUTE,
+        put("TicketPredictionEndpointConfig", "ProductionVariants.0.ModelName", "other"),
+        "does not serve",
+        PRODUCTION,
+    ),
+    "guard-that-counts-averages": Mistake(
+        "guards_and_groups_follow_the_inventory",
+        TRACING,
+        put("ErrorProcessorGuardAlarm", "Metrics.1.MetricStat.Stat", "Average"),
+        "counts Average of",
+        PRODUCTION,
+    ),
+    "group-with-a-configuration-of-its-own": own(
+        "guards_and_groups_follow_the_inventory",
+        COMPUTE,
+        put("ChatbotDeploymentGroup", "DeploymentConfigName", "CodeDeployDefault.LambdaCanary10Percent5Minutes"),
+        "deploys by CodeDeployDefault.LambdaCanary10Percent5Minutes",
+    ),
+    "alarm-that-compares-downwards": own(
+        "alarms_compare_what_they_say",
+        CHATBOT,
+        put("ChatbotFailureQueueAlarm", "ComparisonOperator", "LessThanThreshold"),
+        "compares by LessThanThreshold",
+    ),
+    "throttles-of-another-table": own(
+        "alarms_compare_what_they_say",
+        CHATBOT,
+        put("SessionsWriteThrottlesAlarm", "Dimensions.0.Value", {"Ref": "PreferencesTable"}),
+        "does not speak of",
+    ),
+    "chatbot-without-its-confidence-alarm": own(
+        "application_alarms_are_all_there",
+        CHATBOT,
+        remove("ChatbotLowConfidenceAlarm"),
+        "has no alarm concert-chatbot-low-confidence-development",
+    ),
+    "metric-of-another-functions-lines": own(
+        "filters_and_queries_read_the_right_logs",
+        TRACING,
+        put(
+            "DataQualityIssuesMetricFilter",
+            "LogGroupName",
+            {"Fn::ImportValue": {"Fn::Sub": "${ComputeStackName}-ChatbotLogGroupName"}},
+        ),
+        "makes DataQualityIssues of",
+    ),
+    "saved-query-that-is-gone": own(
+        "filters_and_queries_read_the_right_logs",
+        TRACING,
+        remove("ColdStartsQuery"),
+        "has no saved query concert/development/cold-starts",
+    ),
+    "trace-group-without-the-loader": own(
+        "traces_are_found_by_their_names",
+        TRACING,
+        put("TraceGroup", "FilterExpression", {"Fn::Sub": 'service("concert-stream-processor-${Environment}")'}),
+        "misses or invents",
+    ),
+    "table-with-provisioned-capacity": own(
+        "tables_are_paid_by_request", CHATBOT, drop("SessionsTable", "BillingMode"), "somebody would have to scale"
+    ),
+    "failed-runs-tried-for-six-hours": own(
+        "asynchronous_runs_are_tried_again",
+        CHATBOT,
+        drop("ChatbotAnalyticsInvokeConfig", "MaximumEventAgeInSeconds"),
+        "within None s",
+    ),
+    "loads-without-a-limit": own(
+        "loads_do_not_crowd_the_warehouse", COMPUTE, drop("WarehouseLoadMapping", "ScalingConfig"), "as many as Lambda"
+    ),
+    "role-that-nobody-assumes": own(
+        "roles_are_assumed_by_those_who_use_them",
+        CHATBOT,
+        put("ChatbotAnalyticsRole", "AssumeRolePolicyDocument.Statement.0.Principal.Service", "events.amazonaws.com"),
+        "is assumed by events.amazonaws.com, not lambda.amazonaws.com",
+    ),
+    "queue-of-another-name": own(
+        "names_follow_the_convention",
+        CHATBOT,
+        put("ChatbotFailureQueue", "QueueName", {"Fn::Sub": "chatbot-failures-${Environment}"}),
+        "not concert-",
+    ),
+    "function-without-its-layer": own(
+        "functions_run_what_they_are_given", COMPUTE, drop("ChatbotFunction", "Layers"), "shared layer"
+    ),
+    "bucket-of-the-other-kind": own(
+        "the_environment_names_what_exists",
+        COMPUTE,
+        put(
+            "StreamProcessorFunction",
+            "Environment.Variables.RAW_BUCKET",
+            {"Fn::ImportValue": {"Fn::Sub": "${StorageStackName}-ProcessedBucketName"}},
+        ),
+        "which is another",
+    ),
+    "rights-on-another-table": own(
+        "rights_are_for_what_the_environment_names",
+        COMPUTE,
+        edit_statement(
+            "ChatbotRole",
+            "NoteSessions",
+            "Resource",
+            {"Fn::Sub": "arn:aws:dynamodb:us-east-1:123456789012:table/concert-chatbot-session-${Environment}"},
+        ),
+        "is not told of",
+    ),
+    "code-that-may-make-interfaces": own(
+        "lambdas_network_rights_are_not_the_codes",
+        COMPUTE,
+        lambda body: properties(body, "FunctionBaselinePolicy")["PolicyDocument"]["Statement"].pop(1),
+        "lets the code of ChatbotFunction do ec2:AssignPrivateIpAddresses",
+    ),
+    "route-that-nobody-lets-in": own(
+        "permissions_are_exactly_the_wires", COMPUTE, remove("HistoryPermission"), "/development/GET/history/*"
+    ),
+    "policy-of-another-queue": own(
+        "policies_are_about_what_they_are_attached_to",
+        COMPUTE,
+        put("StreamFailureQueuePolicy", "Queues", [{"Ref": "WarehouseLoadQueue"}]),
+        "is attached to",
+    ),
+    "failures-kept-for-four-days": own(
+        "what_fails_is_kept_for_two_weeks",
+        COMPUTE,
+        drop("StreamFailureQueue", "MessageRetentionPeriod"),
+        "two weeks",
+    ),
+    "rule-on-another-bucket": own(
+        "rules_carry_events_to_where_they_belong",
+        COMPUTE,
+        put(
+            "ProcessedObjectsRule",
+            "EventPattern.detail.bucket.name",
+            [{"Fn::ImportValue": {"Fn::Sub": "${StorageStackName}-RawBucketName"}}],
+        ),
+        "carries the objects of",
+    ),
+    "stream-that-nobody-reads": own("every_stream_is_read", COMPUTE, remove("VenueStreamMapping"), "read by nobody"),
+    "items-that-never-expire": own(
+        "tables_have_the_keys_that_the_code_uses",
+        COMPUTE,
+        drop("ConversationsTable", "TimeToLiveSpecification"),
+        "has the time to live None",
+    ),
+    "key-in-no-plan": own("the_api_is_joined_up", COMPUTE, remove("ApiUsagePlanKey"), "is in no usage plan"),
+    "firewall-log-without-refusals": Mistake(
+        "the_firewall_says_what_it_does",
+        COMPUTE,
+        put("WafLogging", "LoggingFilter.Filters", []),
+        "does not keep requests that are BLOCK",
+        PRODUCTION,
+    ),
+    "right-that-no-code-uses": own(
+        "roles_allow_what_the_code_calls_and_no_more",
+        COMPUTE,
+        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
+        "allows dynamodb:DeleteItem on table, which ChatbotFunction never calls",
+    ),
+    "call-without-the-right": own(
+        "roles_allow_what_the_code_calls_and_no_more",
+        CHATBOT,
+        edit_statement("ChatbotAnalyticsRole", "PutConversationMetrics", "Action", "cloudwatch:GetMetricData"),
+        "does not allow cloudwatch:PutMetricData on *",
+    ),
+    "key-by-another-way": own(
+        "roles_allow_what_the_code_calls_and_no_more",
+        TRACING,
+        edit_statement("ErrorProcessorRole", "UseTableKey", "Condition", None),
+        "allows kms:Decrypt via anything",
+    ),
+    "alias-moved-by-another-functions-group": own(
+        "alias_updates_name_their_deployment_group",
+        COMPUTE,
+        lambda body: body["Resources"]["ChatbotAlias"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].update(
+            DeploymentGroupName={"Ref": "HealthCheckDeploymentGroup"}
+        ),
+        "the group of another function",
+    ),
+    "guard-on-another-function": Mistake(
+        "deployments_are_guarded_where_they_are_gradual",
+        COMPUTE,
+        put("ChatbotDeploymentGroup", "AlarmConfiguration.Fn::If.1.Alarms.0.Name", {"Ref": "HealthCheckGuardAlarm"}),
+        "does not watch concert-api-chatbot-production:live",
+        PRODUCTION,
+    ),
+    "gradual-without-a-guard": Mistake(
+        "deployments_are_guarded_where_they_are_gradual",
+        TRACING,
+        drop("ErrorProcessorDeploymentGroup", "AlarmConfiguration"),
+        "has the alarms none",
+        PRODUCTION,
+    ),
+    "deployment-that-never-rolls-back": own(
+        "deployments_are_guarded_where_they_are_gradual",
+        CHATBOT,
+        put("ChatbotAnalyticsDeploymentGroup", "AutoRollbackConfiguration.Events", ["DEPLOYMENT_FAILURE"]),
+        "does not roll back by itself on DEPLOYMENT_STOP_ON_ALARM",
+    ),
+    "deployment-role-that-cannot-shift": own(
+        "deployments_are_guarded_where_they_are_gradual",
+        COMPUTE,
+        edit_statement("CodeDeployRole", "ShiftAliases", "Action", ["lambda:GetAlias"]),
+        "has a role that may not",
+    ),
+    "scaling-of-an-alias-that-is-none": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        put("ChatbotScalingTarget", "ResourceId", {"Fn::Sub": "function:${ChatbotFunction}:prod"}),
+        "which is no alias",
+        PRODUCTION,
+    ),
+    "scaling-before-the-alias": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        drop_attribute("ChatbotScalingTarget", "DependsOn"),
+        "must depend on ChatbotAlias",
+        PRODUCTION,
+    ),
+    "scaling-that-nothing-drives": Mistake(
+        "functions_kept_ready_are_scaled",
+        COMPUTE,
+        put("ChatbotScalingPolicy", "ScalingTargetId", {"Ref": "RecommendationsScalingTarget"}),
+        "has no policy",
+        PRODUCTION,
+    ),
+    "firewall-on-another-stage": Mistake(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        put(
+            "WebAclAssociation",
+            "ResourceArn",
+            {"Fn::Sub": "arn:aws:apigateway:us-east-1::/restapis/${RestApi}/stages/x"},
+        ),
+        "which is no stage of the API",
+        PRODUCTION,
+    ),
+    "firewall-that-logs-keys": Mistake(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        drop("WafLogging", "RedactedFields"),
+        "writes callers' keys",
+        PRODUCTION,
+    ),
+    "firewall-where-none-is-wanted": own(
+        "the_api_is_filtered_where_the_inventory_says",
+        COMPUTE,
+        drop_attribute("WebAcl", "Condition"),
+        "has 1 web ACLs, 0 associations",
+    ),
+    "agent-of-another-alias": Mistake(
+        "optional_parts_follow_the_inventory",
+        COMPUTE,
+        put("ChatbotFunction", "Environment.Variables.BEDROCK_AGENT_ALIAS_ID", "TSTALIASID"),
+        "not the one that the stack makes",
+        PRODUCTION,
+    ),
+    "endpoint-without-the-right-to-it": Mistake(
+        "optional_parts_follow_the_inventory",
+        COMPUTE,
+        lambda body: properties(body, "TicketPredictionRole")["Policies"][0]["PolicyDocument"]["Statement"].pop(),
+        "may sagemaker:InvokeEndpoint on []",
+        STAGING,
     ),
     "exception-without-a-reason": own(
         "exceptions_from_scanners_say_why",

@@ -102,6 +102,26 @@ def test_the_plan_of_a_release_is_what_the_release_does(production: Production, 
     assert (again.code, again.changed_tasks()) == (0, []), again.output
 
 
+def test_targets_do_not_begin_after_a_canary_failed(production: Production, tmp_path: Path) -> None:
+    shutil.copytree(production.inventory, tmp_path / "prod")
+    hosts = yaml.safe_load((tmp_path / "prod/hosts.yml").read_text())
+    bad = {"platform_account_id": "444444444444"}
+    hosts["all"]["children"]["deployment_targets"]["hosts"] = {"later": None, "bad": bad, "good": None}
+    hosts["all"]["children"]["canary_targets"]["hosts"] = {"bad": None, "good": None}
+    (tmp_path / "prod/hosts.yml").write_text(yaml.safe_dump(hosts))
+    canaries = Production(production.site, tmp_path / "prod")
+    # Preflight and lock alone, so that the good canary is quick.
+    run = canaries.run("--tags", "nothing_else")
+    assert run.code != 0
+    assert "Nothing was changed in 'later': its canary bad has not succeeded in this run." in " ".join(
+        run.output.split()
+    )
+    assert run.output.index("ok: [good]") < run.output.index("fatal: [later]")
+    alone = canaries.run("--tags", "nothing_else", "--limit", "bad,later")
+    assert alone.code != 0
+    assert "Nothing was changed in 'later'" in " ".join(alone.output.split())
+
+
 TEARDOWN = ("--limit", HOME, "-e", "teardown_confirm=production")
 
 

@@ -8,12 +8,23 @@ from typing import Any, Final
 
 from tests.contract.model import Body, Platform, Resource, references
 from tests.contract.rules.base import Breaches, missing, rule
-from tests.contract.rules.policies import allowed, key_of, role_of
+from tests.contract.rules.policies import allowed, key_of, role_of, role_statements
 
 RUNTIME: Final = "python3.13"
 ARCHITECTURE: Final = "arm64"
 HANDLER: Final = "handler.lambda_handler"
 ALIAS: Final = "live"
+ALL_AT_ONCE: Final = "CodeDeployDefault.LambdaAllAtOnce"
+BLUE_GREEN: Final = {"DeploymentType": "BLUE_GREEN", "DeploymentOption": "WITH_TRAFFIC_CONTROL"}
+ROLLBACK_EVENTS: Final = ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST")
+SHIFTING: Final = frozenset({"lambda:GetAlias", "lambda:UpdateAlias"})
+PROVISIONED: Final = "lambda:function:ProvisionedConcurrency"
+UTILIZATION: Final = "LambdaProvisionedConcurrencyUtilization"
+MANAGED_RULE_GROUPS: Final = (
+    "AWSManagedRulesAmazonIpReputationList",
+    "AWSManagedRulesCommonRuleSet",
+    "AWSManagedRulesKnownBadInputsRuleSet",
+)
 ENVIRONMENT_BYTES: Final = 4096
 RETRY: Final = "sqs:ChangeMessageVisibility"
 COMMON_VARIABLES: Final = (
@@ -135,13 +146,220 @@ def aliases_follow_published_versions(platform: Platform) -> Breaches:
 
 @rule
 def alias_updates_name_their_deployment_group(platform: Platform) -> Breaches:
-    """A gradual deployment needs the application and the group; without them the policy does nothing."""
+    """A deployment of the function's own group moves each alias; without application and group the policy is dead."""
+    applications = platform.named("AWS::CodeDeploy::Application")
+    groups = platform.named("AWS::CodeDeploy::DeploymentGroup")
     for alias in platform.resources("AWS::Lambda::Alias"):
-        update = alias.written.get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate")
-        if update is not None:
-            lacking = missing(("ApplicationName", "DeploymentGroupName"), update)
-            if lacking:
-                yield alias, f"has an UpdatePolicy without {lacking}"
+        written = alias.written.get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate") or {}
+        lacking = missing(("ApplicationName", "DeploymentGroupName"), written)
+        if lacking:
+            yield alias, f"has an UpdatePolicy without {lacking}"
+            continue
+        policy = platform.resolve(alias.template, written)
+        group = groups.get(policy["DeploymentGroupName"])
+        if policy["ApplicationName"] not in applications or group is None:
+            yield alias, f"is moved by {policy}, which no template has"
+        elif group.properties["ApplicationName"] != policy["ApplicationName"]:
+            yield group, f"is not a group of {policy['ApplicationName']}"
+        elif group.name != _function_of(alias):
+            yield alias, f"is moved by {group.name}, the group of another function"
+
+
+def _function_of(alias: Resource) -> str:
+    return str(alias.properties["FunctionName"]).rpartition(":function:")[2]
+
+
+@rule
+def deployments_are_guarded_where_they_are_gradual(platform: Platform) -> Breaches:
+    """Step by step: rolled back by an alarm on the failed calls of the very alias. All at once: no alarm at all."""
+    gradual = platform.setting.parameters.get("DeploymentConfigName", ALL_AT_ONCE) != ALL_AT_ONCE
+    alarms = platform.named("AWS::CloudWatch::Alarm")
+    for group in platform.resources("AWS::CodeDeploy::DeploymentGroup"):
+        properties = group.properties
+        if properties.get("DeploymentStyle") != BLUE_GREEN:
+            yield group, f"has the style {properties.get('DeploymentStyle')}; aliases need {BLUE_GREEN}"
+        rollback = properties.get("AutoRollbackConfiguration", {})
+        lacking = missing(ROLLBACK_EVENTS, rollback.get("Events", []))
+        if rollback.get("Enabled") is not True or lacking:
+            yield group, f"does not roll back by itself on {lacking or 'anything'}"
+        role = next(
+            (r for r in platform.resources("AWS::IAM::Role") if platform.arn(r) == properties["ServiceRoleArn"]), None
+        )
+        function = f"arn:aws:lambda:{platform.setting.region}:{platform.setting.account}:function:{group.name}"
+        if role is None or missing(SHIFTING, allowed(platform, role, SHIFTING, function)):
+            yield group, f"has a role that may not {', '.join(sorted(SHIFTING))} on {function}"
+        watched = [alarm["Name"] for alarm in properties.get("AlarmConfiguration", {}).get("Alarms", [])]
+        if bool(watched) != gradual:
+            yield (
+                group,
+                f"has the alarms {watched or 'none'}, though its deployments are {'' if gradual else 'not '}gradual",
+            )
+        for name in watched:
+            if name not in alarms:
+                yield group, f"is guarded by {name}, which no template has"
+            elif ("Resource", f"{group.name}:{ALIAS}") not in _dimensions(alarms[name]):
+                yield group, f"is guarded by {name}, which does not watch {group.name}:{ALIAS}"
+    for alarm in alarms.values():
+        for function_name in (value for name, value in _dimensions(alarm) if name == "Resource"):
+            if ("FunctionName", function_name.removesuffix(f":{ALIAS}")) not in _dimensions(alarm):
+                yield alarm, f"watches {function_name} of another function"
+
+
+def _dimensions(alarm: Resource) -> set[tuple[str, str]]:
+    """Every dimension of every metric of an alarm, as name and value."""
+    queries = [query["MetricStat"]["Metric"] for query in alarm.properties.get("Metrics", []) if "MetricStat" in query]
+    return {
+        (entry["Name"], str(entry["Value"]))
+        for metric in [alarm.properties, *queries]
+        for entry in metric.get("Dimensions", [])
+    }
+
+
+@rule
+def functions_kept_ready_are_scaled(platform: Platform) -> Breaches:
+    """Each scaling target is an alias that stands before it, with a policy that tracks how much of it is used."""
+    policies = {
+        p.properties["ScalingTargetId"]: p for p in platform.resources("AWS::ApplicationAutoScaling::ScalingPolicy")
+    }
+    aliases = {
+        f"function:{_function_of(a)}:{a.properties['Name']}": a for a in platform.resources("AWS::Lambda::Alias")
+    }
+    targets = platform.resources("AWS::ApplicationAutoScaling::ScalableTarget")
+    asked = int(platform.setting.parameters.get("ProvisionedConcurrency", 0))
+    if bool(targets) != bool(asked):
+        yield "03-compute-application", f"has {len(targets)} scaling targets where {asked} environments are asked for"
+    for target in targets:
+        properties = target.properties
+        alias = aliases.get(properties["ResourceId"])
+        if (properties["ServiceNamespace"], properties["ScalableDimension"]) != ("lambda", PROVISIONED):
+            yield (
+                target,
+                f"scales {properties['ServiceNamespace']} {properties['ScalableDimension']}, not {PROVISIONED}",
+            )
+        if alias is None:
+            yield target, f"scales {properties['ResourceId']}, which is no alias"
+        elif alias.logical_id not in target.depends_on:
+            yield target, f"must depend on {alias.logical_id}: what does not exist cannot be scaled"
+        if not int(properties["MinCapacity"]) == asked <= int(properties["MaxCapacity"]):
+            yield (
+                target,
+                f"keeps {properties['MinCapacity']} to {properties['MaxCapacity']} ready where {asked} are asked for",
+            )
+        policy = policies.get(f"<{target}>")
+        if policy is None:
+            yield target, "has no policy: nothing would scale it"
+            continue
+        tracking = policy.properties.get("TargetTrackingScalingPolicyConfiguration", {})
+        metric = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
+        if policy.properties["PolicyType"] != "TargetTrackingScaling" or metric != UTILIZATION:
+            yield policy, f"tracks {metric}, not {UTILIZATION}"
+        if not 0.1 <= float(tracking.get("TargetValue", 0)) <= 0.9:
+            yield policy, f"tracks a utilization of {tracking.get('TargetValue')}; 0.1 to 0.9 are accepted"
+
+
+@rule
+def the_api_is_filtered_where_the_inventory_says(platform: Platform) -> Breaches:
+    """A web ACL on the live stage, by address and by AWS's lists, that logs without callers' keys; or none of it."""
+    wanted = platform.setting.parameters.get("WafEnabled") == "true"
+    acls = {platform.resolve(acl.template, {"Fn::GetAtt": [acl.logical_id, "Arn"]}): acl
+            for acl in platform.resources("AWS::WAFv2::WebACL")}  # fmt: skip
+    associations = platform.resources("AWS::WAFv2::WebACLAssociation")
+    logging = {one.properties["ResourceArn"]: one for one in platform.resources("AWS::WAFv2::LoggingConfiguration")}
+    if {bool(acls), bool(associations), bool(logging)} != {wanted}:
+        yield (
+            "03-compute-application",
+            f"has {len(acls)} web ACLs, {len(associations)} associations, {len(logging)} logs",
+        )
+    stages = {
+        f"arn:aws:apigateway:{platform.setting.region}::/restapis/{stage.properties['RestApiId']}/stages/{stage.name}"
+        for stage in platform.resources("AWS::ApiGateway::Stage")
+    }
+    for association in associations:
+        if association.properties["ResourceArn"] not in stages:
+            yield association, f"protects {association.properties['ResourceArn']}, which is no stage of the API"
+        if association.properties["WebACLArn"] not in acls:
+            yield association, f"puts {association.properties['WebACLArn']} there, which no template has"
+    groups = platform.named("AWS::Logs::LogGroup")
+    for arn, acl in acls.items():
+        yield from _acl_breaches(acl)
+        log = logging.get(arn)
+        if log is None:
+            yield acl, "does not log what it refuses"
+            continue
+        hidden = {field.get("SingleHeader", {}).get("Name") for field in log.properties.get("RedactedFields", [])}
+        if "x-api-key" not in hidden:
+            yield log, "writes callers' keys into the log"
+        for destination in log.properties["LogDestinationConfigs"]:
+            if destination.partition(":log-group:")[2] not in groups:
+                yield log, f"writes to {destination}, which no template has"
+
+
+def _acl_breaches(acl: Resource) -> Breaches:
+    rules = acl.properties.get("Rules", [])
+    rates = [one["Statement"]["RateBasedStatement"] for one in rules if "RateBasedStatement" in one["Statement"]]
+    if not any(rate.get("AggregateKeyType") == "IP" and int(rate["Limit"]) >= 10 for rate in rates):
+        yield acl, "limits no address"
+    managed = {one["Statement"].get("ManagedRuleGroupStatement", {}).get("Name") for one in rules}
+    lacking = missing(MANAGED_RULE_GROUPS, managed)
+    if lacking:
+        yield acl, f"lacks AWS's {lacking}"
+    priorities = [one["Priority"] for one in rules]
+    if len(set(priorities)) != len(priorities):
+        yield acl, "has two rules of one priority, which AWS refuses"
+    for one in rules:
+        if ("Action" in one) == ("OverrideAction" in one):
+            yield acl, f"has the rule {one['Name']} with both or neither of Action and OverrideAction"
+        if "ManagedRuleGroupStatement" in one["Statement"] and one.get("OverrideAction") != {"None": {}}:
+            yield acl, f"only counts what {one['Name']} finds"
+        if one["VisibilityConfig"].get("SampledRequestsEnabled") is not False:
+            yield acl, f"keeps samples of what {one['Name']} saw, callers' keys among it"
+
+
+@rule
+def optional_parts_follow_the_inventory(platform: Platform) -> Breaches:
+    """An agent, an endpoint: function and role know exactly the one that the inventory has; or nothing of it exists."""
+    given = platform.setting.parameters
+    functions = {function.logical_id: function for function in platform.resources("AWS::Lambda::Function")}
+    place = f"{platform.setting.region}:{platform.setting.account}"
+    chatbot, prediction = functions["ChatbotFunction"], functions["TicketPredictionFunction"]
+    variables = chatbot.properties["Environment"]["Variables"]
+    agent, alias = (str(variables.get(name, "")) for name in ("BEDROCK_AGENT_ID", "BEDROCK_AGENT_ALIAS_ID"))
+    endpoint = str(prediction.properties["Environment"]["Variables"].get("SAGEMAKER_ENDPOINT_NAME", ""))
+    made = given.get("BedrockAgentCreate") == "true"
+    if not made and (agent, alias) != (given.get("BedrockAgentId", ""), given.get("BedrockAgentAliasId", "")):
+        yield chatbot, f"asks the agent {agent}/{alias}, which the inventory does not name"
+    if made and (agent, alias) != (
+        "<03-compute-application:BedrockAgent.AgentId>",
+        "<03-compute-application:BedrockAgentAlias.AgentAliasId>",
+    ):
+        yield chatbot, f"asks the agent {agent}/{alias}, not the one that the stack makes"
+    served = {name for name, _ in platform.named("AWS::SageMaker::Endpoint").items()}
+    if endpoint != (next(iter(served)) if served else given.get("SageMakerEndpointName", "")):
+        yield prediction, f"asks the endpoint '{endpoint}', which is neither made nor named"
+    for kind, exists in (
+        ("AWS::Bedrock::Agent", made),
+        ("AWS::Bedrock::AgentAlias", made),
+        *((f"AWS::SageMaker::{name}", bool(given.get("SageMakerModelDataUrl")))
+          for name in ("Model", "EndpointConfig", "Endpoint")),
+    ):  # fmt: skip
+        if bool(platform.resources(kind)) != exists:
+            yield "03-compute-application", f"has {len(platform.resources(kind))} of {kind}"
+    for function, action, wanted in (
+        (chatbot, "bedrock:InvokeAgent", f"arn:aws:bedrock:{place}:agent-alias/{agent}/{alias}" if agent else ""),
+        (prediction, "sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{place}:endpoint/{endpoint}" if endpoint else ""),
+    ):
+        role = role_of(platform, function)
+        found = [
+            resource
+            for statement in (role_statements(platform, role) if role else [])
+            if action in statement.actions
+            for resource in statement.resources
+        ]
+        if found != ([wanted] if wanted else []):
+            yield function, f"may {action} on {found}; it asks {wanted or 'nothing'}"
+        asked = endpoint if function is prediction else f"{agent}/{alias}" if agent else ""
+        if asked and asked not in function.properties["Description"]:
+            yield function, f"does not have {asked} in its description: another one would publish no version"
 
 
 @rule

@@ -24,7 +24,7 @@ EMITTED: Final = frozenset(
     | {("ConcertPlatform", "VerificationSignal", ("Environment",))}
 )  # fmt: skip
 
-_LAMBDA = frozenset({("FunctionName",)})
+_LAMBDA = frozenset({("FunctionName",), ("FunctionName", "Resource")})
 _API = frozenset({("ApiName", "Stage")})
 _STREAM = frozenset({("StreamName",)})
 _TABLE = frozenset({("TableName",)})
@@ -251,6 +251,8 @@ def _dimension_values(platform: Platform, metric: Metric) -> Breaches:
             known = platform.named(_NAMED_BY[name])
         elif name == "Environment":
             known = {platform.setting.environment}
+        elif name == "Resource":
+            known = {f"{function}:live" for function in platform.named("AWS::Lambda::Function")}
         elif name == "DataType":
             known = DATA_TYPES
         else:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.contract import code_calls
 from tests.contract.model import Body, Platform, Resource, TemplateLoader, references
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 
@@ -40,9 +41,11 @@ UNSCOPABLE_ACTIONS: Final = frozenset(
 ROLE_PURPOSES: Final = frozenset(
     {
         "api-gateway-logs",
+        "bedrock-agent",
         "chatbot",
         "chatbot-analytics",
         "chatbot-maintenance",
+        "code-deploy",
         "error-processor",
         "flow-logs",
         "glue",
@@ -71,6 +74,48 @@ _STREAM_ACTIONS: Final = frozenset(
     )
 )
 _QUEUE_READER_ACTIONS: Final = frozenset({"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"})
+# All that Lambda does with a function's network interfaces.
+_VPC_RIGHTS: Final = frozenset(
+    f"ec2:{action}"
+    for action in (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    )
+)
+# Called only where the function's environment names an agent or an endpoint.
+OPTIONAL_CALLS: Final = {
+    "bedrock:InvokeAgent": "BEDROCK_AGENT_ID",
+    "sagemaker:InvokeEndpoint": "SAGEMAKER_ENDPOINT_NAME",
+}
+# What a call is about, by its action or its service.
+_CALLED_KINDS: Final = {
+    "bedrock": "agent-alias",
+    "cloudwatch": "*",
+    "dynamodb": "table",
+    "redshift-data": "*",
+    "redshift-data:BatchExecuteStatement": "workgroup",
+    "redshift-data:ExecuteStatement": "workgroup",
+    "s3": "object",
+    "s3:ListBucket": "bucket",
+    "sagemaker": "endpoint",
+    "sns": "topic",
+    "sqs": "queue",
+    "ssm": "parameter",
+}
+# How a service uses the resource's key in the name of whoever calls; a table's description needs no key.
+_KEY_USES: Final = {
+    "dynamodb": ("kms:Decrypt",),
+    "dynamodb:DescribeTable": (),
+    "s3:GetObject": ("kms:Decrypt",),
+    "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sqs:ReceiveMessage": ("kms:Decrypt",),
+    "sqs:SendMessage": ("kms:Decrypt", "kms:GenerateDataKey"),
+}
 _SOURCE_CONDITIONS: Final = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID")
 
 
@@ -263,7 +308,12 @@ def conditions_use_no_unsupported_source(platform: Platform) -> Breaches:
 @rule
 def services_are_trusted_for_this_account_only(platform: Platform) -> Breaches:
     """Role trusts name services; those known to send their source are bound to the account."""
-    binds = {"vpc-flow-logs.amazonaws.com", "sagemaker.amazonaws.com"}
+    binds = {
+        "bedrock.amazonaws.com",
+        "codedeploy.amazonaws.com",
+        "sagemaker.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
     for statement in statements(platform, "trust"):
         if not statement.services:
             yield statement, "trusts something other than a service"
@@ -583,3 +633,85 @@ def _destination_needs(platform: Platform, properties: Body) -> Iterator[tuple[s
         if platform.arn(queue) == destination:
             yield destination, frozenset({"sqs:SendMessage"})
             yield str(queue.properties.get("KmsMasterKeyId")), frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+
+
+@rule
+def roles_allow_what_the_code_calls_and_no_more(platform: Platform) -> Breaches:
+    """A function's role equals what its code calls and its wiring needs: by action, kind of resource, way to a key."""
+    for function in platform.resources("AWS::Lambda::Function"):
+        role = role_of(platform, function)
+        if role is None:
+            continue
+        called = called_by(function) - _switched_off(function)
+        wanted = set(_wanted(platform, function, called))
+        given = {
+            grant for statement in role_statements(platform, role) if statement.allows for grant in _grants(statement)
+        }
+        for grant in sorted(wanted - given):
+            yield role, f"does not allow {grant}, which {function.logical_id} calls"
+        uncalled = set(OPTIONAL_CALLS) - called_by(function)
+        for grant in sorted(given - wanted):
+            if grant.partition(" ")[0] in uncalled:
+                continue
+            yield role, f"allows {grant}, which {function.logical_id} never calls"
+
+
+def called_by(function: Resource) -> set[str]:
+    """The IAM actions that the function's code needs for its calls."""
+    service = function.properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    return code_calls.actions(code_calls.FUNCTIONS / str(service).replace("-", "_"))
+
+
+def _switched_off(function: Resource) -> set[str]:
+    """What the code calls only where the inventory names something to call."""
+    variables = function.properties["Environment"]["Variables"]
+    return {action for action, variable in OPTIONAL_CALLS.items() if not variables.get(variable)}
+
+
+def _wanted(platform: Platform, function: Resource, called: set[str]) -> Iterator[str]:
+    """Grants for the calls of the code, what they entail, and what Lambda does in the role's name."""
+    uses: set[tuple[str, str]] = set()
+    for action in called:
+        service = action.partition(":")[0]
+        yield f"{action} on {_CALLED_KINDS.get(action) or _CALLED_KINDS[service]}"
+        if action in ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"):
+            yield "redshift-serverless:GetCredentials on workgroup"
+        uses |= {(key_action, service) for key_action in _KEY_USES.get(action, _KEY_USES.get(service, ()))}
+    for arn, wired in _needs(platform, function):
+        if arn == "*":
+            yield from (f"{action} on *" for action in (_VPC_RIGHTS if wired == _VPC_ACTIONS else wired))
+        elif key_of(platform, arn) is None:
+            yield from (f"{action} on {_kind(arn)}" for action in wired)
+            service = arn.split(":")[2]
+            uses |= {(key_action, service) for action in wired for key_action in _KEY_USES.get(action, ())}
+            if service == "kinesis":
+                uses.add(("kms:Decrypt", service))
+    yield from (f"{action} via {service}" for action, service in uses)
+
+
+def _grants(statement: Statement) -> Iterator[str]:
+    for action in statement.actions:
+        if action.startswith("kms:"):
+            services = statement.conditions.get("kms:ViaService", ["anything."])
+            yield from (f"{action} via {str(service).partition('.')[0]}" for service in services)
+        else:
+            yield from (f"{action} on {_kind(str(arn))}" for arn in statement.resources)
+
+
+def _kind(arn: str) -> str:
+    """`table`, `queue`, `object`...: what an ARN is of, `*` for anything."""
+    if not arn.startswith("arn:"):
+        return "workgroup" if arn.endswith(".WorkgroupArn>") else arn
+    service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
+    match service:
+        case "dynamodb":
+            return "index" if "/index/" in resource else "table"
+        case "s3":
+            return "object" if "/" in resource else "bucket"
+        case "logs":
+            return "log"
+        case "sqs":
+            return "queue"
+        case "sns":
+            return "topic"
+    return resource.partition("/")[0].partition(":")[0] if "/" in resource or ":" in resource else f"<{resource}>"
