@@ -177,6 +177,9 @@ NEVER = (
 )
 # The same, of one type: what its imports, exports and contributor insights take, or the roles of its delivery logs.
 NEVER_FOR: Mapping[str, tuple[str, ...]] = {
+    # Its alarms are made under the service's own role.
+    "AWS::ApplicationAutoScaling::ScalableTarget": ("cloudwatch:*",),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("cloudwatch:*",),
     "AWS::DynamoDB::Table": ("iam:*", "kinesis:*", "logs:*", "s3:*"),
     "AWS::ApiGateway::Account": ("iam:GetRole",),
     # A flow log that goes to S3.
@@ -220,6 +223,14 @@ _POINTERS = {
     "sns:SetTopicAttributes": ("Topics",),
     "sqs:SetQueueAttributes": ("Queues",),
 }
+# What an ARN of these types begins with; the rest is made up by AWS.
+_KINDS = {
+    "AWS::Bedrock::Agent": "agent",
+    "AWS::Bedrock::AgentAlias": "agent-alias",
+    "AWS::SageMaker::Endpoint": "endpoint",
+    "AWS::SageMaker::EndpointConfig": "endpoint-config",
+    "AWS::SageMaker::Model": "model",
+}
 # AWS evaluates these on any resource: there is none yet, or they list.
 _ANY = (
     "cloudwatch:DescribeAlarms",
@@ -233,7 +244,6 @@ _ANY = (
     "logs:DescribeResourcePolicies",
     "logs:*LogDelivery",
     "redshift-serverless:ListSnapshot*",
-    "wafv2:List*",
     "xray:*",
 )
 
@@ -353,7 +363,7 @@ def _arns(
         yield "*"
         return
     if service in ("application-autoscaling", "bedrock", "codedeploy", "ec2", "sagemaker", "wafv2"):
-        yield f"arn:aws:{service}:{region}:{account}:any/any"
+        yield f"arn:aws:{service}:{region}:{account}:{_KINDS.get(resource_type, 'any')}/any"
         return
     if service == "apigateway":
         yield f"arn:aws:apigateway:{region}::/any"
