@@ -50,6 +50,10 @@ templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the temp
 cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md
 	@python -m tools.cost
 
+.PHONY: catalog
+catalog: $(VENV)/.runtime ## Write down what the migrations make (files/redshift/catalog.yml), for drift
+	@python -m tools.warehouse_catalog
+
 .PHONY: test
 test: lint test-unit test-contract test-integration test-molecule ## Everything: lint, unit, contract, integration, molecule
 
@@ -83,6 +87,10 @@ soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks kill
 .PHONY: bench
 bench: $(VENV)/.runtime ## The stack engine beside the stock module, the AWS CLI and Sceptre: table and drawing in build/bench
 	@PYTHONPATH=collections python -m bench $(ARGUMENTS)
+
+.PHONY: bench-load
+bench-load: $(VENV)/.runtime ## Loading 61,500 rows beside psql's COPY of the same files: table in build/bench
+	@PYTHONPATH=collections python -m bench.load $(ARGUMENTS)
 
 .PHONY: lock
 lock: ## Lock the requirements again (needs uv)

@@ -31,11 +31,13 @@ ResourceArn = Callable[[str, Mapping[str, Any]], str]
 class AwsError(Exception):
     """An error in AWS's own words."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, **members: str) -> None:
+        """`members` are those that the error's structure has beside its message."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.members = members
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _handler(
             if isinstance(result, Awaitable):
                 result = await result
         except AwsError as error:
-            content = {"__type": error.code, "message": error.message, "Message": error.message}
+            content = {"__type": error.code, "message": error.message, "Message": error.message, **error.members}
             return (
                 error.status,
                 {"Content-Type": content_type, "x-amzn-errortype": error.code},

@@ -16,6 +16,7 @@ from ministack.services import secretsmanager
 from local_aws.context import Context
 from local_aws.redshift import model
 from local_aws.redshift.identity import database_user
+from local_aws.redshift.members import SERVERLESS, guarded
 from local_aws.redshift.model import Record, invalid
 from local_aws.service import AwsError, Operation, Request, arn
 
@@ -43,7 +44,7 @@ class ControlPlane:
 
     def operations(self) -> Mapping[str, Operation]:
         """The implemented operations by name."""
-        return {
+        found: Mapping[str, Operation] = {
             "CreateNamespace": lambda r: {"namespace": model.public(self.create_namespace(r.body))},
             "GetNamespace": lambda r: {"namespace": model.public(model.namespace(r.required("namespaceName")))},
             "ListNamespaces": lambda r: _page(r, "namespaces", model.namespaces.values()),
@@ -59,13 +60,14 @@ class ControlPlane:
             "TagResource": _tag,
             "UntagResource": _untag,
         }
+        return guarded(found, SERVERLESS)
 
     def create_namespace(self, request: Mapping[str, Any]) -> Record:
         """Create a namespace, with its managed secret if asked for, and begin to start its database."""
         name = request.get("namespaceName") or ""
         model.check_name("namespaceName", name)
         if name in model.namespaces:
-            raise AwsError("ConflictException", f"Namespace {name} already exists.", 409)
+            raise AwsError("ConflictException", f"Namespace {name} already exists.")
         model.check_namespace(request, {})
         identifier = str(uuid.uuid4())
         record: Record = {
@@ -124,7 +126,6 @@ class ControlPlane:
             raise AwsError(
                 "ConflictException",
                 f"Namespace {name} can't be deleted because workgroup {users[0]} is associated with it.",
-                409,
             )
         _delete_secret(record)
         del model.namespaces[name]
@@ -136,12 +137,10 @@ class ControlPlane:
         name, namespace_name = request.get("workgroupName") or "", request.get("namespaceName") or ""
         model.check_name("workgroupName", name)
         if name in model.workgroups:
-            raise AwsError("ConflictException", f"Workgroup {name} already exists.", 409)
+            raise AwsError("ConflictException", f"Workgroup {name} already exists.")
         model.namespace(namespace_name)
         if any(w["namespaceName"] == namespace_name for w in model.workgroups.values()):
-            raise AwsError(
-                "ConflictException", f"Namespace {namespace_name} is already associated with a workgroup.", 409
-            )
+            raise AwsError("ConflictException", f"Namespace {namespace_name} is already associated with a workgroup.")
         identifier = str(uuid.uuid4())
         record = self._settings({}, request) | {
             "workgroupName": name,
@@ -220,7 +219,7 @@ class ControlPlane:
     def _create_secret(self, record: Record, key: str | None) -> None:
         name = f"redshift!{record['namespaceName']}-{record['adminUsername']}"
         if name in secretsmanager._secrets:
-            raise AwsError("ConflictException", f"The secret {name} already exists.", 409)
+            raise AwsError("ConflictException", f"The secret {name} already exists.")
         secret_arn, _ = secretsmanager._store_new_secret(
             name,
             secret_string=secret_value(record["adminUsername"], record["_password"]),
@@ -269,8 +268,9 @@ def _password() -> str:
     return body + secrets.choice(string.ascii_lowercase) + secrets.choice(string.ascii_uppercase) + "7"
 
 
-def _now() -> float:
-    return datetime.now(UTC).timestamp()
+def _now() -> str:
+    """As this service writes moments, unlike the Data API."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _page(request: Request, member: str, records: list[Record]) -> Record:
@@ -286,7 +286,7 @@ def _tagged(request: Request) -> Record:
             if record[member] == wanted:
                 found: Record = record
                 return found
-    raise AwsError("ResourceNotFoundException", f"The resource {wanted} was not found.", 404)
+    raise AwsError("ResourceNotFoundException", f"The resource {wanted} was not found.", resourceName=wanted)
 
 
 def _tag_map(tags: list[Mapping[str, str]] | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from ministack.core.responses import get_account_id, get_region
 
 from local_aws.redshift import model
 from local_aws.redshift.errors import StatementError
+from local_aws.redshift.members import DATA_API, guarded
 from local_aws.redshift.statements import Part, Statements, Status, Submission, new_identifier
 from local_aws.redshift.translate import parameter_names
 from local_aws.redshift.warehouse import Warehouse, user_for
@@ -19,16 +20,8 @@ SERVICE = "redshift-data"
 MAX_STATEMENT_BYTES = 100 * 1024
 MAX_BATCH = 40
 MAX_TOKEN_CHARACTERS = 64
-MAX_WAIT_SECONDS = 60
+MAX_WAIT_SECONDS = 30
 PAGE_ROWS = 1000
-
-# Members of requests that are for clusters, sessions and formats that are not embedded.
-REFUSED_MEMBERS = {
-    "SessionId": "sessions are not embedded",
-    "SessionKeepAliveSeconds": "sessions are not embedded",
-    "WithEvent": "no event is sent",
-    "DbUser": "a workgroup derives the database user from the caller",
-}
 
 
 class DataApi:
@@ -43,7 +36,7 @@ class DataApi:
 
     def operations(self) -> Mapping[str, Operation]:
         """The implemented operations by name."""
-        return {
+        found: Mapping[str, Operation] = {
             "ExecuteStatement": self.execute,
             "BatchExecuteStatement": self.batch_execute,
             "DescribeStatement": self.describe,
@@ -55,6 +48,7 @@ class DataApi:
             "ListTables": self.list_tables,
             "DescribeTable": self.describe_table,
         }
+        return guarded(found, DATA_API)
 
     async def execute(self, request: Request) -> dict[str, Any]:
         """Run one statement."""
@@ -81,6 +75,7 @@ class DataApi:
             Submission(
                 identifier=new_identifier(),
                 owner=request.caller.identity,
+                session=request.caller.arn,
                 account=_account(),
                 parts=[Part(sql) for sql in sqls],
                 batch=batch,
@@ -160,12 +155,9 @@ class DataApi:
             index = 0
         part = submission.parts[index]
         if not submission.status.final:
-            raise AwsError("ResourceNotFoundException", "Query does not have result. Please check query status.")
+            raise _no_result("Query does not have result. Please check query status.", request)
         if submission.status is not Status.FINISHED or part.result is None:
-            raise AwsError(
-                "ResourceNotFoundException",
-                "Query does not have result. Please check query status with DescribeStatement.",
-            )
+            raise _no_result("Query does not have result. Please check query status with DescribeStatement.", request)
         start = _page_start(request.body.get("NextToken"))
         rows = part.result.rows[start : start + PAGE_ROWS]
         more = start + PAGE_ROWS < len(part.result.rows)
@@ -186,6 +178,7 @@ class DataApi:
             submission
             for submission in self._statements.all(_account())
             if submission.owner == request.caller.identity
+            and (body.get("RoleLevel", True) or submission.session == request.caller.arn)
             and status in (None, "ALL", submission.status.value)
             and (not body.get("StatementName") or (submission.name or "").startswith(body["StatementName"]))
             and body.get("Database") in (None, submission.database)
@@ -278,13 +271,13 @@ class DataApi:
         if not number:
             return submission, None
         if not number.isdigit() or not 1 <= int(number) <= len(submission.parts):
-            raise AwsError("ResourceNotFoundException", "Query does not exist.")
+            raise AwsError("ResourceNotFoundException", "Query does not exist.", ResourceId=str(request.body["Id"]))
         return submission, int(number) - 1
 
     async def _wait(self, submission: Submission, request: Request) -> None:
         seconds = request.body.get("WaitTimeSeconds") or 0
         if not 0 <= seconds <= MAX_WAIT_SECONDS:
-            raise _invalid(f"WaitTimeSeconds {seconds} must be from 0 to {MAX_WAIT_SECONDS}.")
+            raise _invalid(f"WaitTimeSeconds {seconds} must be from 1 to {MAX_WAIT_SECONDS}.")
         if seconds:
             await self._statements.wait(submission, seconds)
 
@@ -296,9 +289,6 @@ def resource_arn(_operation: str, body: Mapping[str, Any]) -> str:
 
 
 def _check_statements(body: Mapping[str, Any], sqls: Sequence[str], parameters: Sequence[Mapping[str, str]]) -> None:
-    for member, reason in REFUSED_MEMBERS.items():
-        if body.get(member) not in (None, False):
-            raise _invalid(f"{member} is not supported: {reason}.")
     if body.get("ResultFormat") not in (None, "JSON"):
         raise _invalid(f"ResultFormat {body['ResultFormat']} is not supported by the embedded Data API.")
     if len(body.get("ClientToken") or "") > MAX_TOKEN_CHARACTERS:
@@ -317,8 +307,6 @@ def _check_statements(body: Mapping[str, Any], sqls: Sequence[str], parameters: 
 
 def _target(body: Mapping[str, Any]) -> tuple[model.Record, model.Record]:
     """The workgroup that a request names, and its namespace."""
-    if body.get("ClusterIdentifier"):
-        raise _invalid("Redshift endpoint doesn't exist in this region.")
     name = body.get("WorkgroupName")
     if not name:
         raise _invalid("Either ClusterIdentifier or WorkgroupName must be given.")
@@ -330,6 +318,10 @@ def _target(body: Mapping[str, Any]) -> tuple[model.Record, model.Record]:
 
 def _account() -> tuple[str, str]:
     return get_account_id(), get_region()
+
+
+def _no_result(message: str, request: Request) -> AwsError:
+    return AwsError("ResourceNotFoundException", message, ResourceId=str(request.body["Id"]))
 
 
 def _has_result(submission: Submission) -> bool:

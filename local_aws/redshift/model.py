@@ -53,7 +53,7 @@ def namespace(name: str) -> Record:
     """The namespace of that name; raises ResourceNotFoundException."""
     found = namespaces.get(name)
     if found is None:
-        raise AwsError("ResourceNotFoundException", f"The namespace {name} was not found.", 404)
+        raise AwsError("ResourceNotFoundException", f"The namespace {name} was not found.", resourceName=name)
     return dict(found) if not isinstance(found, dict) else found
 
 
@@ -61,7 +61,7 @@ def workgroup(name: str) -> Record:
     """The workgroup of that name; raises ResourceNotFoundException."""
     found = workgroups.get(name)
     if found is None:
-        raise AwsError("ResourceNotFoundException", f"The workgroup {name} was not found.", 404)
+        raise AwsError("ResourceNotFoundException", f"The workgroup {name} was not found.", resourceName=name)
     return dict(found) if not isinstance(found, dict) else found
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import ExecStatus
 
-from local_aws.redshift import load_errors, transfer
+from local_aws.redshift import external, load_errors, transfer
 from local_aws.redshift.errors import Refused, StatementError
 from local_aws.redshift.results import Result, read_result
 from local_aws.redshift.tables import BYTES_CONSTRAINT
@@ -76,6 +76,9 @@ class Submission:
 
     identifier: str
     owner: str
+    """Who may ask for it: all sessions of a role are one."""
+    session: str
+    """Who submitted it: the ARN, of the one session of a role."""
     account: tuple[str, str]
     parts: list[Part]
     batch: bool
@@ -113,6 +116,7 @@ class Statements:
         self._warehouse = warehouse
         self._lock = threading.Lock()
         self._kept: dict[str, Submission] = {}
+        self._with_external: set[tuple[str, str]] = set()
         self._tokens: dict[tuple[str, ...], tuple[str, str, float]] = {}
         self._query_ids = iter(range(1001, 10**12))
         self._workers = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="redshift-data")
@@ -144,7 +148,7 @@ class Statements:
         with self._lock:
             found = self._kept.get(identifier)
         if found is None or found.account != account or found.owner != owner:
-            raise AwsError("ResourceNotFoundException", "Query does not exist.")
+            raise AwsError("ResourceNotFoundException", "Query does not exist.", ResourceId=identifier)
         return found
 
     def all(self, account: tuple[str, str]) -> list[Submission]:
@@ -261,9 +265,14 @@ class Statements:
     def _run_statement(self, statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:
         if statement.command == "copy":
             part.rows = self._copy(statement, part, submission, connection)
-        elif statement.command == "unload":
-            part.rows = unload(connection, statement.tokens, submission.namespace)
+        elif statement.command == "create external schema":
+            external.create(connection, statement.tokens, submission.namespace)
+            self._with_external.add((submission.namespace["namespaceId"], submission.database))
         else:
+            self._read_external(statement, submission, connection)
+            if statement.command == "unload":
+                part.rows = unload(connection, statement.tokens, submission.namespace)
+                return
             _run_query(statement, part, submission, connection)
 
     def _copy(self, statement: Statement, part: Part, submission: Submission, connection: Connection) -> int:
@@ -278,6 +287,18 @@ class Statements:
         else:
             load_errors.note(connection, part.query_id, outcome, status="completed")
         return outcome.rows
+
+    def _read_external(self, statement: Statement, submission: Submission, connection: Connection) -> None:
+        """Bring the external tables that a statement names up to date."""
+        if (submission.namespace["namespaceId"], submission.database) not in self._with_external:
+            return  # most databases have none, and need not be asked
+        tokens = statement.tokens
+        if statement.command == "unload" and len(tokens) > 2:
+            tokens = translate(tokens[2].value).tokens
+        for schema, table in external.named_tables(connection, tokens):
+            admin = submission.namespace["adminUsername"]
+            with self._warehouse.connect(submission.namespace, submission.database, admin) as other:
+                external.refresh(other, schema, table, submission.namespace)
 
     def _note(self, submission: Submission, query_id: int, outcome: load_errors.Loaded, status: str) -> None:
         with self._warehouse.connect(submission.namespace, submission.database, submission.user) as other:

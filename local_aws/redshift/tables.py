@@ -55,6 +55,10 @@ def create_table(parts: Sequence[Token]) -> Tokens:
         raise Refused("syntax error: CREATE TABLE needs columns or a query")
     items, names = _items(columns[1:-1])
     _check_attributes(attributes, names)
+    words = [token.word for token in attributes]
+    if "backup" in words and words[words.index("backup") + 1] == "no" and head[1].word == "table":
+        # Not worth keeping, says its owner: what PostgreSQL need not log it writes faster.
+        head.insert(1, Token(Kind.WORD, "UNLOGGED"))
     return [*head, *parse(f"({', '.join(items)})")]
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,8 +131,13 @@ class _Copying:
             # Most files are right, and PostgreSQL reads CSV faster than anything here. What it refuses is read again,
             # row by row, to find out which rows are to blame.
             try:
-                with self.connection.transaction():
-                    return self._send(*as_it_is)
+                with self.connection.transaction(), ThreadPoolExecutor(1) as beside:
+                    how, lines = as_it_is
+                    looking = beside.submit(_as_expected, lines, self.columns, self.load.options)
+                    count = self._send(how, lines)
+                    if looking.result():
+                        return count
+                    raise psycopg.Rollback
             except (psycopg.DataError, psycopg.IntegrityError):
                 pass
         rows = read_rows(data, self.columns, self.load.options, self.paths)
@@ -240,7 +246,7 @@ def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tupl
     """How PostgreSQL can read a CSV file by itself as Redshift would, and the lines; None when it cannot.
 
     The two agree but for a few things, each of which sends the file to be read row by row: \\N as NULL, blank lines of
-    a single column, moments in other forms than Redshift's, and decimals to be cut.
+    a single column, and what `_as_expected` looks for.
     """
     plain = Options(
         role=options.role, format="csv", header_lines=options.header_lines, delimiter=options.delimiter,
@@ -254,23 +260,28 @@ def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tupl
         line, _, body = body.partition(b"\n")
         if b'"' in line:
             return None
-    if not _as_expected(body, columns, options):
+    if not body.strip():
         return None
     characters = [column for column in columns if column.kind in CHARACTERS]
     how = "FORMAT csv, NULL ''"
     if options.delimiter:
         how += f", DELIMITER {sql.Literal(options.delimiter).as_string(None)}"
-    if characters:
+    # An empty value without quotes is NULL of itself.
+    if characters and not (options.empty_as_null and b'""' not in body):
         how += f", {'FORCE_NULL' if options.empty_as_null else 'FORCE_NOT_NULL'} ({_names(characters)})"
     return how, body
 
 
 _MOMENTS = r"^(\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?$"
+_ANY_MOMENTS = r"^(\d.*)?$"
 _DAYS = r"^(\d{4}-\d{2}-\d{2})?$"
 
 
 def _as_expected(body: bytes, columns: Sequence[Column], options: Options) -> bool:
-    """Whether dates, moments and decimals are written so that PostgreSQL reads them as Redshift does."""
+    """Whether dates, moments and decimals are written so that PostgreSQL reads them as Redshift does.
+
+    PostgreSQL takes moments in other forms, and rounds decimals that Redshift cuts.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv
@@ -281,17 +292,18 @@ def _as_expected(body: bytes, columns: Sequence[Column], options: Options) -> bo
             patterns[column.name] = rf"^([+-]?\d+(\.\d{{0,{column.scale}}})?)?$"
         elif column.kind == "date" and not options.date_format:
             patterns[column.name] = _DAYS
-        elif column.kind in ("timestamp", "timestamptz") and not options.time_format:
-            patterns[column.name] = _MOMENTS
-    if not patterns or not body.strip():
-        return bool(body.strip())
+        elif column.kind in ("timestamp", "timestamptz"):
+            # PostgreSQL would know `now` and `yesterday` too.
+            patterns[column.name] = _ANY_MOMENTS if options.time_format else _MOMENTS
+    if not patterns:
+        return True
     names = [column.name for column in columns]
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(body),
             read_options=pyarrow.csv.ReadOptions(column_names=names),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=options.delimiter or ",", newlines_in_values=True, ignore_empty_lines=False
+                delimiter=options.delimiter or ",", newlines_in_values=b'"' in body, ignore_empty_lines=False
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(patterns, pa.string()),

@@ -307,6 +307,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("refresh", "materialized", "view"), _as_it_is),
     (("create", "...", "procedure"), _procedure),
     (("create", "...", "function"), _function),
+    (("create", "external", "schema"), _untouched),
     (("create", "schema"), _as_it_is),
     (("alter", "schema"), _as_it_is),
     (("create", "database"), _as_it_is),

@@ -12,7 +12,7 @@ from ministack.services import secretsmanager
 from psycopg import sql
 
 from local_aws.postgres import Postgres
-from local_aws.redshift import load_errors
+from local_aws.redshift import load_errors, privileges
 from local_aws.redshift.compatibility import SETUP
 from local_aws.redshift.errors import StatementError
 from local_aws.redshift.identity import database_user
@@ -65,7 +65,7 @@ class Warehouse:
     def _prepare(self, maintenance: str, template: str, database: str) -> None:
         """Give every database Redshift's functions, and create the namespace's own."""
         with psycopg.connect(template, autocommit=True) as connection:
-            connection.execute(SETUP + load_errors.SETUP)
+            connection.execute(SETUP + load_errors.SETUP + privileges.SETUP)
         with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.lower())))
             if database.lower() != "dev":

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from concert_common import hours
 
 from tests.contract.model import ROOT, SETTINGS, Platform, Resource, Setting, platform, written_templates
 from tests.contract.rules.observability import EMITTED, alarms
@@ -186,17 +187,39 @@ def test_verification_pages_nobody() -> None:
     assert subscription.properties["Endpoint"] == "arn:aws:sqs:us-east-1:123456789012:concert-verification-development"
 
 
-def test_the_data_quality_alarm_watches_every_type() -> None:
-    queries = named("AWS::CloudWatch::Alarm", "concert-data-quality-development").properties["Metrics"]
-    watched = {
+def test_the_data_quality_alarms_watch_every_type() -> None:
+    types = ("artists", "venues", "concerts", "ticket_sales")
+    quality = watched_types("concert-data-quality-development")
+    assert quality == {(name, kind) for name in ("RecordsReceived", "RecordsInvalid") for kind in (*types, "unknown")}
+    for alarm, names in (
+        ("completeness", ("CompletenessPercent",)),
+        ("freshness", ("FreshnessSeconds",)),
+        ("duplicates", ("RecordsArrived", "RecordsDuplicate")),
+    ):
+        assert watched_types(f"concert-data-{alarm}-development") == {(name, kind) for name in names for kind in types}
+
+
+def watched_types(alarm: str) -> set[tuple[str, str]]:
+    """The metrics that an alarm of several watches: name and data type."""
+    queries = named("AWS::CloudWatch::Alarm", alarm).properties["Metrics"]
+    return {
         (stat["Metric"]["MetricName"], dimension["Value"])
         for query in queries
         if (stat := query.get("MetricStat"))
         for dimension in stat["Metric"]["Dimensions"]
         if dimension["Name"] == "DataType"
     }
-    types = ("artists", "venues", "concerts", "ticket_sales")
-    assert watched == {(name, kind) for name in ("RecordsReceived", "RecordsInvalid") for kind in types}
+
+
+def test_the_hourly_figures_are_read_from_an_index_that_the_chatbot_fills() -> None:
+    """The functions' common code and the template name the same index and attribute; what it holds is what is asked."""
+    table = named("AWS::DynamoDB::Table", "concert-chatbot-conversations-development").properties
+    (index,) = [one for one in table["GlobalSecondaryIndexes"] if one["IndexName"] == hours.INDEX]
+    assert [key["AttributeName"] for key in index["KeySchema"]] == [hours.ATTRIBUTE, "timestamp"]
+    assert index["Projection"] == {
+        "ProjectionType": "INCLUDE",
+        "NonKeyAttributes": ["user_id", "role", "confidence"],
+    }
 
 
 @pytest.mark.parametrize("index", range(len(SETTINGS)))

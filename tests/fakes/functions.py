@@ -182,9 +182,8 @@ class FakeDataApi:
 
 def _type_name(values: Sequence[object]) -> str:
     known = next((value for value in values if value is not None), "")
-    return {"int": "int8", "float": "float8", "bool": "bool", "Decimal": "numeric", "date": "date"}.get(
-        type(known).__name__, "varchar"
-    )
+    types = {"int": "int8", "float": "float8", "bool": "bool", "Decimal": "numeric"}
+    return {**types, "date": "date", "datetime": "timestamp"}.get(type(known).__name__, "varchar")
 
 
 def _cell(value: object) -> dict[str, Any]:

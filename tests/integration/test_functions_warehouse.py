@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule
@@ -110,14 +111,21 @@ def load(
     platform: Platform, loader: SimpleNamespace, data_type: str, *keys: str, house: Warehouse | None = None
 ) -> int:
     """Load these objects in one transaction; the rows that it says it changed."""
+    return told(platform, loader, data_type, *keys, house=house)["changed"]
+
+
+def told(
+    platform: Platform, loader: SimpleNamespace, data_type: str, *keys: str, house: Warehouse | None = None
+) -> dict[str, int]:
+    """Load these objects in one transaction; all that it says it did."""
     role_arn = f"arn:aws:iam::000000000000:role/{COPY_ROLE}"
     settings = loader.core.Settings("development", WarehouseSettings("w", "d"), BUCKET, role_arn, "no queue")
     planned = loader.statements.script(loader.core.Load(TABLES[data_type], keys, ()), settings)
     house = house or platform.loader
     transaction = house.transaction(planned.statements, name=f"load-{data_type}", seconds=SECONDS)
-    changed = house.rows_of(transaction, planned.counting)[0]["changed"]
-    assert isinstance(changed, int)
-    return changed
+    row = house.rows_of(transaction, planned.counting)[0]
+    assert (row.pop("newest") is None) == (row["arrived"] == 0)
+    return {name: cast(int, value) for name, value in row.items()}
 
 
 def artist(number: int, name: str = "Björk", **fields: Any) -> dict[str, Any]:
@@ -172,6 +180,40 @@ def test_the_same_content_at_a_later_moment_changes_nothing(platform: Platform, 
     assert load(platform, loader, "artists", again) == 0
     filled = put(platform, "artists", "same-3", (artist(20, spotify_id="x"), MORNING + timedelta(days=2)))
     assert load(platform, loader, "artists", filled) == 1
+
+
+def test_versions_that_alternate_end_with_the_newest_in_every_order(
+    platform: Platform, loader: SimpleNamespace
+) -> None:
+    """Including the one where the newest repeats the first, so that only its moment is news."""
+    hours = [MORNING + timedelta(hours=hour) for hour in range(3)]
+    versions = [("Before", hours[0]), ("Between", hours[1]), ("Before", hours[2])]
+    orders = list(itertools.permutations(range(3)))
+    for place, order in enumerate(orders):
+        for turn, number in enumerate(order):
+            name, moment = versions[number]
+            row = (artist(200 + place, name), moment)
+            load(platform, loader, "artists", put(platform, "artists", f"alt-{place}-{turn}", row))
+    query = "SELECT name, updated_at FROM concert_dw.artists WHERE artist_id BETWEEN 'artist-200' AND 'artist-205'"
+    found = platform.reader.rows(Statement(query), seconds=SECONDS)
+    assert len(found) == len(orders)
+    assert {(row["name"], row["updated_at"]) for row in found} == {("Before", hours[2].replace(tzinfo=None))}
+
+
+def test_a_load_tells_duplicates_late_and_changed_rows_apart(platform: Platform, loader: SimpleNamespace) -> None:
+    later = MORNING + timedelta(hours=1)
+    first = put(platform, "artists", "told-1", (artist(300), later), (artist(301), later))
+    assert told(platform, loader, "artists", first) == {"arrived": 2, "changed": 2, "duplicate": 0, "late": 0}
+    mixed = put(
+        platform, "artists", "told-2",
+        (artist(300), later),  # a duplicate of what is held
+        (artist(301, "Old"), MORNING), (artist(301, "Old"), MORNING),  # late, and a duplicate of that
+        (artist(302), MORNING), (artist(302, "Newer"), later), (artist(302, "Newer"), later),  # news, and a duplicate
+        (artist(300), later + timedelta(hours=1)),  # repeats what is held, in a newer version
+    )  # fmt: skip
+    assert told(platform, loader, "artists", mixed) == {"arrived": 7, "changed": 1, "duplicate": 3, "late": 1}
+    # Told of twice, an object is no duplicate record.
+    assert told(platform, loader, "artists", first, mixed) == {"arrived": 0, "changed": 0, "duplicate": 0, "late": 0}
 
 
 def test_loads_at_once_take_turns_and_leave_each_key_once(platform: Platform, loader: SimpleNamespace) -> None:

@@ -45,14 +45,15 @@ def test_check_says_what_run_does_and_a_second_run_does_nothing(
     planned = run_action(ActionModule, options, check=True)
     assert planned["changed"]
     assert len(planned["uploaded"]) == 11
-    assert planned["diff"]["after"].split() == planned["uploaded"]
+    assert planned["uploaded_bills"] == [key.replace(".zip", ".cdx.json") for key in planned["uploaded"]]
+    assert planned["diff"]["after"].split() == planned["uploaded_bills"] + planned["uploaded"]
     s3.create_bucket(Bucket=options["bucket"])
     assert s3.list_objects_v2(Bucket=options["bucket"])["KeyCount"] == 0
 
     done = run_action(ActionModule, options)
     assert (done["changed"], done["keys"], done["uploaded"]) == (True, planned["keys"], planned["uploaded"])
     held = {entry["Key"] for entry in s3.list_objects_v2(Bucket=options["bucket"])["Contents"]}
-    assert held == set(done["keys"].values())
+    assert held == {*done["keys"].values(), *done["uploaded_bills"]}
 
     assert not run_action(ActionModule, options, check=True)["changed"]
     started = time.monotonic()
@@ -89,6 +90,7 @@ def test_one_changed_function_is_the_only_upload(
         source.write("# changed\n")
     second = run_action(ActionModule, {**options, "source": str(copy)})
     assert second["uploaded"] == [second["keys"]["chatbot"]]
+    assert second["uploaded_bills"] == [second["keys"]["chatbot"].replace(".zip", ".cdx.json")]
     assert second["keys"]["chatbot"] != first["keys"]["chatbot"]
     assert {**second["keys"], "chatbot": ""} == {**first["keys"], "chatbot": ""}
 
@@ -110,3 +112,34 @@ def test_a_caller_without_rights_fails_naming_them(client: Callable[..., Any], o
     assert result["failed"]
     assert "s3:PutObject" in result["msg"]
     assert key["SecretAccessKey"] not in str(result)
+
+
+def test_packages_built_elsewhere_are_checked_and_take_the_place_of_the_source(
+    client: Callable[..., Any], options: dict[str, Any], tmp_path: Path
+) -> None:
+    s3 = client("s3")
+    s3.create_bucket(Bucket=options["bucket"])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("handler.py", "def lambda_handler(event, context): return {}\n")
+        archive.writestr("data.bin", bytes(200_000))
+    (tmp_path / "chatbot.zip").write_bytes(buffer.getvalue())
+    elsewhere = {"chatbot": {"path": str(tmp_path / "chatbot.zip")}, "recommendations": {"key": "theirs/2.4.0.zip"}}
+    mine = {**options, "prebuilt": elsewhere}
+
+    absent = run_action(ActionModule, mine, check=True)
+    assert absent["failed"]
+    assert "lambda_packages_prebuilt.recommendations" in absent["msg"]
+    assert "theirs/2.4.0.zip does not exist" in absent["msg"]
+    s3.put_object(Bucket=options["bucket"], Key="theirs/2.4.0.zip", Body=b"no zip")
+    assert "is no readable zip" in run_action(ActionModule, mine)["msg"]
+    # Nothing was uploaded before everything had been checked.
+    assert s3.list_objects_v2(Bucket=options["bucket"])["KeyCount"] == 1
+
+    s3.put_object(Bucket=options["bucket"], Key="theirs/2.4.0.zip", Body=buffer.getvalue())
+    done = run_action(ActionModule, mine)
+    assert done["keys"]["recommendations"] == "theirs/2.4.0.zip"
+    assert done["keys"]["chatbot"].startswith("functions/chatbot-")
+    assert s3.get_object(Bucket=options["bucket"], Key=done["keys"]["chatbot"])["Body"].read() == buffer.getvalue()
+    assert len(done["keys"]) == 11
+    assert not run_action(ActionModule, mine)["changed"]

@@ -9,10 +9,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift import l
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import StatementFailedError
 from ansible_collections.concert.platform.plugins.module_utils.redshift.files import read_directory
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.integration.warehouse_actions import TestWarehouse, run_action
 
@@ -164,14 +165,15 @@ def test_runs_at_once_apply_each_file_once(warehouse: TestWarehouse, tmp_path: P
 def test_a_run_says_who_holds_the_lock(
     warehouse: TestWarehouse, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write(tmp_path, "SELECT pg_sleep(6);")
-    with killed_at_the_end(warehouse, tmp_path) as first:
-        wait_for_statement(warehouse)
-        refused = migrate(warehouse, tmp_path, timeout=2)
+    write(tmp_path, "SELECT a FROM public.gate;")
+    with closed_gate(warehouse, "gate") as open_gate, killed_at_the_end(warehouse, tmp_path) as first:
+        wait_for_waiting(warehouse, "gate")
+        refused = migrate(warehouse, tmp_path, timeout=1)
         assert refused["failed"]
         assert f"(process {first.pid}, since 20" in refused["msg"]
         assert "is migrating this warehouse" in refused["msg"]
         assert first.is_alive()
+        Timer(4.0, open_gate).start()
         assert migrate(warehouse, tmp_path)["applied"] == []
         first.join(30)
         assert first.exitcode == 0
@@ -179,31 +181,67 @@ def test_a_run_says_who_holds_the_lock(
     assert warehouse.ledger() == [1]
 
 
-# In order: while a transaction runs, while a file without one runs, between two files.
-@pytest.mark.parametrize("marker", ["1.51", "1.52", "0.53"])
-def test_a_run_after_one_that_was_killed_is_right(warehouse: TestWarehouse, tmp_path: Path, marker: str) -> None:
+# In order: while a transaction runs, while a file without one runs, while the last file runs.
+@pytest.mark.parametrize("gate", ["gate_2", "gate_3", "gate_4"])
+def test_a_run_after_one_that_was_killed_is_right(warehouse: TestWarehouse, tmp_path: Path, gate: str) -> None:
+    for name in {"gate_2", "gate_3", "gate_4"} - {gate}:
+        warehouse.query(f"CREATE TABLE public.{name} (a INTEGER)")
     write(
         tmp_path,
         "CREATE TABLE public.counted (who INTEGER);",
-        "SELECT pg_sleep(1.51);\nINSERT INTO public.counted (who) VALUES (2);",
+        "SELECT a FROM public.gate_2;\nINSERT INTO public.counted (who) VALUES (2);",
         "-- concert: no-transaction\n"
-        "SELECT pg_sleep(1.52);\n"
+        "SELECT a FROM public.gate_3;\n"
         "INSERT INTO public.counted (who) SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM public.counted WHERE who = 3);",
-        "INSERT INTO public.counted (who) VALUES (4);\nSELECT pg_sleep(0.53);",
+        "INSERT INTO public.counted (who) VALUES (4);\nSELECT a FROM public.gate_4;",
     )
-    with killed_at_the_end(warehouse, tmp_path) as first:
-        wait_for_statement(warehouse, marker)
+    with closed_gate(warehouse, gate) as open_gate, killed_at_the_end(warehouse, tmp_path) as first:
+        wait_for_waiting(warehouse, gate)
         first.kill()
         first.join(10)
         assert first.exitcode == -signal.SIGKILL
-    assert warehouse.query("SELECT COUNT(*) FROM concert_meta.migration_lock") == [[1]]
-
-    done = migrate(warehouse, tmp_path)
+        assert warehouse.query("SELECT COUNT(*) FROM concert_meta.migration_lock") == [[1]]
+        # The warehouse is still at it when the next run begins.
+        Timer(1.0, open_gate).start()
+        done = migrate(warehouse, tmp_path)
     assert done.get("msg") is None
     assert warehouse.ledger() == [1, 2, 3, 4]
-    # Each once, though what the dead run had begun was carried on by the warehouse, or undone.
+    # Each once, though what the dead run had begun was carried on by the warehouse.
     assert warehouse.query("SELECT who FROM public.counted ORDER BY who") == [[2], [3], [4]]
     assert migrate(warehouse, tmp_path)["changed"] is False
+
+
+@contextmanager
+def closed_gate(warehouse: TestWarehouse, table: str) -> Iterator[Callable[[], None]]:
+    """A table that nobody can read until the function that is given is called."""
+    warehouse.query(f"CREATE TABLE public.{table} (a INTEGER)")
+    data, holding = hold(warehouse, f"LOCK TABLE public.{table}")
+    locked = f"SELECT COUNT(*) FROM pg_locks WHERE relation = 'public.{table}'::regclass AND granted"
+    deadline, api = time.monotonic() + 30, warehouse.api()
+    while api.query(locked) == [[0]]:
+        assert time.monotonic() < deadline, "the gate did not close"
+
+    def open_gate() -> None:
+        with suppress(ClientError):  # it is open already
+            data.cancel_statement(Id=holding)
+
+    try:
+        yield open_gate
+    finally:
+        open_gate()
+
+
+def hold(warehouse: TestWarehouse, lock: str) -> tuple[Any, str]:
+    """Take a lock for a minute; the client and the id of the statement that holds it."""
+    secret = warehouse.client("redshift-serverless").get_namespace(namespaceName=warehouse.namespace)["namespace"]
+    data = warehouse.client("redshift-data")
+    holding = data.batch_execute_statement(
+        Sqls=[lock, "SELECT pg_sleep(60)"],
+        WorkgroupName=warehouse.workgroup,
+        Database=warehouse.database,
+        SecretArn=secret["adminPasswordSecretArn"],
+    )
+    return data, str(holding["Id"])
 
 
 @contextmanager
@@ -218,15 +256,12 @@ def killed_at_the_end(warehouse: TestWarehouse, directory: Path) -> Iterator[For
         process.join(10)
 
 
-def wait_for_statement(warehouse: TestWarehouse, marker: str = "pg_sleep") -> None:
-    """Until a statement with this text runs in the warehouse."""
-    running = (
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
-        f"AND datname = '{warehouse.database}' AND query LIKE '%{marker}%'"
-    )
-    deadline = time.monotonic() + 30
-    while warehouse.query(running) == [[0]]:
-        assert time.monotonic() < deadline, f"{marker} did not begin"
+def wait_for_waiting(warehouse: TestWarehouse, gate: str) -> None:
+    """Until a statement waits at the gate."""
+    waiting = f"SELECT COUNT(*) FROM pg_locks WHERE relation = 'public.{gate}'::regclass AND NOT granted"
+    deadline, api = time.monotonic() + 30, warehouse.api()
+    while api.query(waiting) == [[0]]:
+        assert time.monotonic() < deadline, f"nothing came to {gate}"
         time.sleep(0.05)
 
 
@@ -295,19 +330,12 @@ def test_a_run_waits_for_the_lock_of_another_until_its_deadline(warehouse: TestW
     write(tmp_path, "CREATE TABLE public.first (a INTEGER);")
     migrate(warehouse, tmp_path)
     write(tmp_path, "CREATE TABLE public.first (a INTEGER);", "CREATE TABLE public.second (a INTEGER);")
-    holding = warehouse.client("redshift-data").batch_execute_statement(
-        Sqls=["LOCK TABLE concert_meta.schema_migrations", "SELECT pg_sleep(6)"],
-        WorkgroupName=warehouse.workgroup,
-        Database=warehouse.database,
-        SecretArn=warehouse.client("redshift-serverless").get_namespace(namespaceName=warehouse.namespace)["namespace"][
-            "adminPasswordSecretArn"
-        ],
-    )
-    wait_until_started(warehouse, holding["Id"])
+    data, holding = hold(warehouse, "LOCK TABLE concert_meta.schema_migrations")
+    wait_until_started(warehouse, holding)
     late = migrate(warehouse, tmp_path, timeout=2)
     assert late["failed"]
     assert "after 2 s and was stopped" in late["msg"]
-    warehouse.client("redshift-data").cancel_statement(Id=holding["Id"])
+    data.cancel_statement(Id=holding)
     assert migrate(warehouse, tmp_path)["applied"] == ["0002_m2.sql"]
 
 

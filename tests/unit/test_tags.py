@@ -27,7 +27,7 @@ ALWAYS = {"preflight", "run_lock"}
         ("lambda_packages", {"lambda_packages"}),
         ("alert_subscriptions", {"alert_subscriptions"}),
         ("sample_data", {"sample_data"}),
-        ("code", {"lambda_packages", "compute", "chatbot", "tracing", "release"}),
+        ("code", {"lambda_packages", "code_release", "verify", "release"}),
         ("verify", {"verify"}),
     ],
 )
@@ -42,3 +42,39 @@ def test_a_tag_runs_its_roles_and_preflight(tag: str, roles: set[str]) -> None:
         timeout=60,
     ).stdout
     assert set(re.findall(r"^\s+(\w+) : ", listing, re.MULTILINE)) == roles | ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("tags", "tasks"),
+    [
+        pytest.param([], ["status | Say what is applied and what is pending"], id="without-a-tag-nothing-changes"),
+        pytest.param(
+            ["--tags", "drift"],
+            ["drift | Compare the warehouse with the migrations", "drift | Require that nothing differs"],
+            id="drift-changes-nothing",
+        ),
+        pytest.param(["--tags", "migrate"], ["Bring the warehouse's schema to its desired state"], id="migrate"),
+        pytest.param(
+            ["--tags", "load"], ["load | Require a table and a file", "load | Load the file, once"], id="load"
+        ),
+        pytest.param(["--tags", "routines"], ["routines | Take the day's snapshots"], id="routines"),
+    ],
+)
+def test_the_warehouse_playbook_takes_the_run_lock_where_it_changes_something(
+    tags: list[str], tasks: list[str]
+) -> None:
+    listing = subprocess.run(
+        ["ansible-playbook", "playbooks/warehouse.yml", "-i", "inventories/prod", "--list-tasks", *tags],
+        cwd=ROOT,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    listed = [line.partition("\tTAGS:")[0].strip() for line in listing.splitlines() if "TAGS:" in line]
+    ours = [task for task in listed if task.startswith(("warehouse_schema :", "run_lock :"))]
+    expected = [f"warehouse_schema : {task}" for task in tasks]
+    changes = bool({"migrate", "load", "routines"} & set(tags))
+    # What stands under "always", the lock's release, is not listed.
+    assert ours == (["run_lock : Take the run lock", *expected] if changes else expected)

@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
+from concert_common import hours
 from concert_common.errors import UnavailableError
 from core import Settings
 
@@ -52,6 +53,7 @@ class Conversations:
             item: dict[str, Any] = {
                 "session_id": {"S": session_id},
                 "timestamp": {"N": str(at)},
+                hours.ATTRIBUTE: {"S": hours.hour_key(at, session_id)},
                 "role": {"S": turn.role},
                 "content": {"S": turn.content},
                 "ttl": {"N": str(at // 1000 + self._settings.turn_days * _DAY_SECONDS)},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from concert_common.hours import ATTRIBUTE, INDEX
 from concert_common.settings import EnvironmentReader
 
 #: Time kept for publishing once the hour's turns are read.
@@ -37,7 +38,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Hour:
-    """A full hour, from its first millisecond to its last."""
+    """A full hour, by its start."""
 
     start: datetime
 
@@ -54,22 +55,16 @@ class Hour:
         except (KeyError, ValueError):
             return cls.before(now)
 
-    @property
-    def milliseconds(self) -> tuple[int, int]:
-        """First and last, since 1970."""
-        first = int(self.start.timestamp() * 1000)
-        return first, first + 3_600_000 - 1
 
-
-def scan_arguments(table: str, hour: Hour, start: Mapping[str, Any] | None) -> dict[str, Any]:
-    """One page of the scan for the hour's turns."""
-    first, last = hour.milliseconds
+def query_arguments(table: str, key: str, start: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One page of the turns under one of the hour's keys. The index holds just what the figures need."""
     arguments: dict[str, Any] = {
         "TableName": table,
-        "FilterExpression": "#moment BETWEEN :first AND :last",
+        "IndexName": INDEX,
+        "KeyConditionExpression": "#hour = :hour",
         "ProjectionExpression": "session_id, user_id, #role, confidence",
-        "ExpressionAttributeNames": {"#moment": "timestamp", "#role": "role"},
-        "ExpressionAttributeValues": {":first": {"N": str(first)}, ":last": {"N": str(last)}},
+        "ExpressionAttributeNames": {"#hour": ATTRIBUTE, "#role": "role"},
+        "ExpressionAttributeValues": {":hour": {"S": key}},
     }
     if start:
         arguments["ExclusiveStartKey"] = dict(start)

@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from concert_common.formats import utc_now
+from concert_common.hours import hour_keys
 from concert_common.telemetry import Telemetry
 from concert_common.warehouse import seconds_left
-from core import MARGIN_SECONDS, Hour, Settings, figures, metric_data, scan_arguments
+from core import MARGIN_SECONDS, Hour, Settings, figures, metric_data, query_arguments
 
 SETTINGS = Settings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
@@ -34,12 +35,13 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _turns(hour: Hour, context: Any) -> Iterator[dict[str, Any]]:
     """The hour's turns, page by page. Half an hour's figures would mislead, so running out of time is an error."""
-    start: dict[str, Any] | None = None
-    while True:
-        if seconds_left(context, at_most=MARGIN_SECONDS * 2, margin=MARGIN_SECONDS) <= 0:
-            raise TimeoutError("The conversations could not all be read in time; nothing was published")
-        page = dynamodb.scan(**scan_arguments(SETTINGS.table, hour, start))
-        yield from page["Items"]
-        start = page.get("LastEvaluatedKey")
-        if start is None:
-            return
+    for key in hour_keys(hour.start):
+        start: dict[str, Any] | None = None
+        while True:
+            if seconds_left(context, at_most=MARGIN_SECONDS * 2, margin=MARGIN_SECONDS) <= 0:
+                raise TimeoutError("The conversations could not all be read in time; nothing was published")
+            page = dynamodb.query(**query_arguments(SETTINGS.table, key, start))
+            yield from page["Items"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                break

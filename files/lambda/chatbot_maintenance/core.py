@@ -11,8 +11,10 @@ from concert_common.settings import EnvironmentReader
 
 #: Time kept for the answer; what is left of the sessions is taken tomorrow.
 MARGIN_SECONDS = 10.0
-#: Items that one page of the scan looks at.
-PAGE_ITEMS = 200
+#: Items that one page of the scan looks at, and how many of its deletions run side by side. The time is looked at
+#: between pages, so a page must not take long.
+PAGE_ITEMS = 1000
+DELETIONS = 8
 
 _DAY_SECONDS = 86_400
 

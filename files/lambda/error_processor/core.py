@@ -29,16 +29,18 @@ _VARYING = (
 )
 _SUBJECT_LENGTH = 100
 _MESSAGE_LENGTH = 2000
+_HOUR = 3600
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where errors are remembered and reported, and for how long the same one is not reported again."""
+    """Where errors are remembered and reported, how often the same one, and how many in an hour."""
 
     environment: str
     table: str
     topic_arn: str
     deduplication_seconds: int
+    reports_per_hour: int
 
     @classmethod
     def from_environment(cls, values: Mapping[str, str]) -> Settings:
@@ -49,6 +51,7 @@ class Settings:
             reader.text("DEDUPLICATION_TABLE"),
             reader.text("CRITICAL_TOPIC_ARN", pattern=r"arn:[^:]+:sns:[^:]+:\d{12}:.+", rule="a topic's ARN"),
             reader.integer("DEDUPLICATION_SECONDS", minimum=60, default=3600),
+            reader.integer("REPORTS_PER_HOUR", minimum=1, default=20),
         )
         reader.check()
         return settings
@@ -181,3 +184,52 @@ def remember_arguments(settings: Settings, error: LoggedError, now: int) -> dict
         "ExpressionAttributeNames": {"#ttl": "ttl"},
         "ExpressionAttributeValues": {":now": {"N": str(now)}},
     }
+
+
+def slot_arguments(settings: Settings, now: int) -> dict[str, Any]:
+    """The conditional update that succeeds for the first reports of an hour, and counts them.
+
+    A thousand errors at once are one incident: whoever is paged needs the first of them and the fact, not a thousand
+    messages.
+    """
+    return {
+        "TableName": settings.table,
+        "Key": {"fingerprint": {"S": f"reports#{now // _HOUR}"}},
+        "UpdateExpression": "SET #ttl = :ttl ADD reports :one",
+        "ConditionExpression": "attribute_not_exists(reports) OR reports < :most",
+        "ExpressionAttributeNames": {"#ttl": "ttl"},
+        "ExpressionAttributeValues": {
+            ":ttl": {"N": str(hour_ends(now) + _HOUR)},
+            ":one": {"N": "1"},
+            ":most": {"N": str(settings.reports_per_hour)},
+        },
+    }
+
+
+def postpone_arguments(settings: Settings, error: LoggedError, now: int) -> dict[str, Any]:
+    """The update by which an error that found no room is news again in the next hour."""
+    return {
+        "TableName": settings.table,
+        "Key": {"fingerprint": {"S": error.fingerprint}},
+        "UpdateExpression": "SET #ttl = :ttl",
+        "ExpressionAttributeNames": {"#ttl": "ttl"},
+        "ExpressionAttributeValues": {":ttl": {"N": str(hour_ends(now))}},
+    }
+
+
+def hour_ends(now: int) -> int:
+    """When the hour of this moment is over; both in seconds since 1970."""
+    return (now // _HOUR + 1) * _HOUR
+
+
+def flood(settings: Settings, error: LoggedError, now: int) -> LoggedError:
+    """What is reported once in an hour that has more errors than reports."""
+    ends = datetime.fromtimestamp(hour_ends(now), UTC)
+    return LoggedError(
+        f"flood#{now // _HOUR}",
+        error.log_group,
+        error.moment,
+        "more errors than reports",
+        f"{settings.reports_per_hour} different errors were reported in this hour; those after them are not, until "
+        f"{ends:%H:%M} UTC. The functions' logs have them all, the first here: {error.message[:500]}",
+    )

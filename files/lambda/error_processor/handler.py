@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from concert_common.telemetry import Telemetry
-from core import LoggedError, Settings, decode, errors, remember_arguments
+from core import (
+    LoggedError,
+    Settings,
+    decode,
+    errors,
+    flood,
+    postpone_arguments,
+    remember_arguments,
+    slot_arguments,
+)
 
 SETTINGS = Settings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
@@ -23,33 +34,47 @@ sns = boto3.client("sns", config=_CONFIG)
 @telemetry.tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """How many errors the payload told of, and how many of them were new and reported."""
+    """How many errors the payload told of, and how many were new and reported, or have to wait for the next hour."""
     found = errors(decode(event))
-    reported = sum(_report(error) for error in found)
-    logger.info("Errors processed", found=len(found), reported=reported)
-    return {"found": len(found), "reported": reported}
+    outcomes = Counter(_handle(error) for error in found)
+    log = logger.warning if outcomes["postponed"] else logger.info
+    reported, postponed = outcomes["reported"], outcomes["postponed"]
+    log("Errors processed", found=len(found), reported=reported, postponed=postponed)
+    return {"found": len(found), "reported": reported, "postponed": postponed}
 
 
-def _report(error: LoggedError) -> bool:
-    """Whether the error was new and is now reported. A failed report is forgotten, so that the retry reports it."""
-    if not _remember(error) or error.canary:
-        return False
+def _handle(error: LoggedError) -> str:
+    """What became of the error: `known` (a canary too), `reported`, or `postponed` when the hour has no report left."""
+    now = int(time.time())
+    if not _holds(dynamodb.put_item, remember_arguments(SETTINGS, error, now)) or error.canary:
+        return "known"
     try:
-        sns.publish(
-            TopicArn=SETTINGS.topic_arn,
-            Subject=error.subject(SETTINGS.environment),
-            Message=error.report(SETTINGS.environment),
-        )
+        if _holds(dynamodb.update_item, slot_arguments(SETTINGS, now)):
+            _publish(error)
+            return "reported"
+        more = flood(SETTINGS, error, now)
+        if _holds(dynamodb.put_item, remember_arguments(SETTINGS, more, now)):
+            _publish(more)
+        dynamodb.update_item(**postpone_arguments(SETTINGS, error, now))
     except (ClientError, BotoCoreError):
+        # Forgotten, so that the retry reports it.
         dynamodb.delete_item(TableName=SETTINGS.table, Key={"fingerprint": {"S": error.fingerprint}})
         raise
-    return True
+    return "postponed"
 
 
-def _remember(error: LoggedError) -> bool:
-    """Whether the error was not known yet."""
+def _publish(error: LoggedError) -> None:
+    sns.publish(
+        TopicArn=SETTINGS.topic_arn,
+        Subject=error.subject(SETTINGS.environment),
+        Message=error.report(SETTINGS.environment),
+    )
+
+
+def _holds(write: Callable[..., Any], arguments: dict[str, Any]) -> bool:
+    """Whether the write's condition held."""
     try:
-        dynamodb.put_item(**remember_arguments(SETTINGS, error, int(time.time())))
+        write(**arguments)
     except ClientError as refused:
         if refused.response["Error"]["Code"] == "ConditionalCheckFailedException":
             return False

@@ -8,15 +8,20 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from concert_common.records import Envelope, data_type_of, read_document
 from concert_common.settings import EnvironmentReader
-from concert_common.tables import Cell, RuleBrokenError
+from concert_common.tables import TABLES, Cell, RuleBrokenError
+from concert_common.telemetry import Measure
 
 _LINE_SEPARATORS = ("\n", "\r")
+
+#: How far a source's clock may be ahead. The moment of ingestion decides which of two versions is the newer one, so a
+#: record from next year would keep out every update until then.
+CLOCK_AHEAD_MINUTES = 15
 
 
 class Bucket(Enum):
@@ -101,6 +106,10 @@ def judge(received: Received) -> Outcome:
     try:
         document = read_document(received.data)
         envelope = Envelope.parse(document)
+        if envelope.ingested > received.arrived + timedelta(minutes=CLOCK_AHEAD_MINUTES):
+            raise RuleBrokenError(
+                f"ingestion_timestamp: at most {CLOCK_AHEAD_MINUTES} minutes after the record arrived"
+            )
         row = envelope.table.row(envelope.payload, envelope.ingested)
     except RuleBrokenError as broken:
         return Outcome(received, data_type_of(document), received.arrived.date(), False, None, str(broken))
@@ -136,16 +145,35 @@ def retried(batch: Sequence[Received], failed: frozenset[str]) -> list[str]:
     return []
 
 
-def counts(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
-    """Metrics by data type. Canaries are the verification's own and count nowhere."""
-    counted: dict[str, dict[str, int]] = {}
+def measures(outcomes: Iterable[Outcome]) -> dict[str, list[Measure]]:
+    """Metrics by data type. Canaries are the verification's own and count nowhere.
+
+    Validity is `RecordsValid` of `RecordsReceived`; completeness the filled share of the fields that a record may leave
+    out. Duplicates and freshness are the loader's to tell, which sees what the warehouse holds.
+    """
+    by_type: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        if outcome.canary:
-            continue
-        of_type = counted.setdefault(outcome.data_type, {"RecordsReceived": 0, "RecordsValid": 0, "RecordsInvalid": 0})
-        of_type["RecordsReceived"] += 1
-        of_type["RecordsValid" if outcome.accepted else "RecordsInvalid"] += 1
-    return counted
+        if not outcome.canary:
+            by_type[outcome.data_type].append(outcome)
+    measured: dict[str, list[Measure]] = {}
+    for data_type, members in by_type.items():
+        rows = [outcome.row for outcome in members if outcome.row is not None]
+        measured[data_type] = [
+            Measure("RecordsReceived", len(members)),
+            Measure("RecordsValid", len(rows)),
+            Measure("RecordsInvalid", len(members) - len(rows)),
+        ]
+        if rows:
+            measured[data_type].append(Measure("CompletenessPercent", completeness(data_type, rows), "Percent"))
+    return measured
+
+
+def completeness(data_type: str, rows: Sequence[Mapping[str, Cell]]) -> float:
+    """Percent of the optional columns that these rows fill."""
+    table = TABLES[data_type]
+    optional = [name for name in table.column_names if name not in table.required_names]
+    filled = sum(row[name] is not None for row in rows for name in optional)
+    return round(100 * filled / (len(rows) * len(optional)), 2)
 
 
 def _lines(lines: Iterable[str]) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from concert_common.telemetry import Telemetry, emit_counts
-from core import Received, Settings, StoredObject, counts, judge, objects, retried
+from concert_common.telemetry import Telemetry, emit
+from core import Received, Settings, StoredObject, judge, measures, objects, retried
 
 SETTINGS = Settings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
@@ -37,8 +37,8 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
                 reason=outcome.reason,
                 sequence_number=outcome.received.sequence,
             )
-    for data_type, counted in counts(settled).items():
-        emit_counts(SETTINGS.environment, data_type, counted)
+    for data_type, measured in measures(settled).items():
+        emit(SETTINGS.environment, data_type, measured)
     logger.info("Batch processed", records=len(batch), settled=len(settled))
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
 

@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from concert_common.settings import EnvironmentReader, WarehouseSettings
 from concert_common.tables import TABLES, Table
+from concert_common.telemetry import Measure
 
 _KEY = re.compile(r"(?P<data_type>[a-z_]+)/ingest_date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9][A-Za-z0-9._-]{0,800}\.json\.gz")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -28,6 +30,10 @@ MOST_OBJECTS = 10
 FIRST_RETRY_SECONDS = 30
 RETRY_GROWTH = 4
 LONGEST_RETRY_SECONDS = 1800
+#: While a run works its messages stay hidden for so long, and are hidden again in good time. A run that dies gives them
+#: back within a minute; the queue's own time, which has to cover throttled runs as well, is half an hour.
+LEASE_SECONDS = 60
+RENEW_SECONDS = 20
 #: Messages whose visibility one request to SQS changes.
 MOST_MESSAGES = 10
 
@@ -112,6 +118,35 @@ def loads(notices: Iterable[Notice]) -> list[Load]:
     return planned
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What a transaction did. `newest` is when the newest row that arrived was ingested, None if none arrived."""
+
+    arrived: int
+    changed: int
+    duplicate: int
+    late: int
+    newest: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Loaded:
+        """From the counting statement's one row."""
+        return cls(row["arrived"], row["changed"], row["duplicate"], row["late"], row["newest"])
+
+    def measures(self, now: datetime) -> list[Measure]:
+        """The metrics of the load; none for one that was loaded before."""
+        if self.newest is None:
+            return []
+        age = (now - self.newest.replace(tzinfo=UTC)).total_seconds()
+        return [
+            Measure("RecordsArrived", self.arrived),
+            Measure("RecordsLoaded", self.changed),
+            Measure("RecordsDuplicate", self.duplicate),
+            Measure("RecordsLate", self.late),
+            Measure("FreshnessSeconds", max(0.0, round(age, 3)), "Seconds"),
+        ]
+
+
 def failures(message_ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     """The answer that makes SQS hand over exactly these messages again."""
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}
@@ -119,14 +154,22 @@ def failures(message_ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
 
 def retries(messages: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> list[list[dict[str, Any]]]:
     """When each failed message is to come again, as SQS takes it: requests of at most `MOST_MESSAGES`."""
-    entries = [
-        {
-            "Id": str(number),
-            "ReceiptHandle": message["receiptHandle"],
-            "VisibilityTimeout": retry_seconds(int(message["attributes"]["ApproximateReceiveCount"])),
-        }
-        for number, message in enumerate(messages)
+    return _requests(
+        (message["receiptHandle"], retry_seconds(int(message["attributes"]["ApproximateReceiveCount"])))
+        for message in messages
         if message["messageId"] in set(failed)
+    )
+
+
+def lease(messages: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The same requests, to hide all messages for a lease."""
+    return _requests((message["receiptHandle"], LEASE_SECONDS) for message in messages)
+
+
+def _requests(times: Iterable[tuple[str, int]]) -> list[list[dict[str, Any]]]:
+    entries = [
+        {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+        for number, (handle, seconds) in enumerate(times)
     ]
     return [entries[start : start + MOST_MESSAGES] for start in range(0, len(entries), MOST_MESSAGES)]
 

@@ -11,7 +11,7 @@ from core import Load, Settings
 
 @dataclass(frozen=True)
 class Script:
-    """The statements of a transaction, and the number of the one that counts the rows it changes."""
+    """The statements of a transaction, and the number of the one that counts what it does."""
 
     statements: tuple[str, ...]
     counting: int
@@ -33,12 +33,14 @@ def script(load: Load, settings: Settings) -> Script:
         statements.append(_copy(table, arrived, f"s3://{settings.bucket}/{key}", settings.copy_role_arn))
         statements.append(f"UPDATE {arrived} SET object_key = '{key}' WHERE object_key IS NULL")
     statements += [
+        # A notice that comes twice is no duplicate record: what was loaded before is left out, of the counts as well.
+        f"DELETE FROM {arrived} WHERE object_key IN (SELECT object_key FROM concert_dw.load_history)",
         f"CREATE TEMP TABLE {latest} AS {_latest_rows(table, arrived)}",
-        _drop_unchanged(table, latest),
-        f"SELECT COUNT(*) AS changed FROM {latest}",
+        _counts(table, arrived, latest),
     ]
     counting = len(statements)
     statements += [
+        _drop_held(table, latest),
         _merge(table, latest),
         _remember(table, arrived),
         f"DROP TABLE {latest}",
@@ -66,13 +68,40 @@ def _latest_rows(table: Table, arrived: str) -> str:
     )
 
 
-def _drop_unchanged(table: Table, latest: str) -> str:
-    """Rows that the table holds already, in this version or a newer one, or with nothing but another moment."""
+def _counts(table: Table, arrived: str, latest: str) -> str:
+    """What the transaction is about to do: rows that arrived, that change the table, that it holds or held already.
+
+    A duplicate is a version of a key that was there before, in the table or in the same load; what is late is older
+    than the version that the table holds. What is neither and changes nothing repeats the row in a newer version.
+    """
+    target = table.qualified
+    held = f"{target}.{table.key} = {arrived}.{table.key}"
     same = " AND ".join(_same(table, latest, column.name) for column in table.columns if column.name != table.key)
+    matching = f"{latest} LEFT JOIN {target} ON {target}.{table.key} = {latest}.{table.key}"
+    versions = f"SELECT DISTINCT {table.key}, updated_at FROM {arrived}"
+    return (
+        f"SELECT (SELECT COUNT(*) FROM {arrived}) AS arrived,"
+        f" (SELECT COUNT(*) FROM {arrived}) - (SELECT COUNT(*) FROM ({versions}) AS versions)"
+        f" + (SELECT COUNT(*) FROM ({versions}) AS {arrived} INNER JOIN {target} ON {held}"
+        f" AND {target}.updated_at = {arrived}.updated_at) AS duplicate,"
+        f" (SELECT COUNT(*) FROM ({versions}) AS {arrived} INNER JOIN {target} ON {held}"
+        f" AND {target}.updated_at > {arrived}.updated_at) AS late,"
+        f" (SELECT COUNT(*) FROM {matching} WHERE {target}.{table.key} IS NULL"
+        f" OR ({latest}.updated_at > {target}.updated_at AND CASE WHEN {same} THEN 0 ELSE 1 END = 1)) AS changed,"
+        f" (SELECT MAX(updated_at) FROM {arrived}) AS newest"
+    )
+
+
+def _drop_held(table: Table, latest: str) -> str:
+    """Rows that the table holds already, in this version or a newer one.
+
+    A row that repeats what is held in a newer version stays, to move `updated_at` on: else an older version that comes
+    after it would pass for news.
+    """
     target = table.qualified
     return (
         f"DELETE FROM {latest} USING {target} WHERE {latest}.{table.key} = {target}.{table.key}"
-        f" AND ({latest}.updated_at <= {target}.updated_at OR ({same}))"
+        f" AND {latest}.updated_at <= {target}.updated_at"
     )
 
 
@@ -96,9 +125,8 @@ def _merge(table: Table, latest: str) -> str:
 
 
 def _remember(table: Table, arrived: str) -> str:
-    """One line per object, the first time it is loaded. An object without rows leaves none."""
+    """One line per object. An object without rows leaves none."""
     return (
         "INSERT INTO concert_dw.load_history (object_key, data_type, rows_loaded, loaded_at)"
-        f" SELECT object_key, '{table.name}', COUNT(*), GETDATE() FROM {arrived}"
-        " WHERE object_key NOT IN (SELECT object_key FROM concert_dw.load_history) GROUP BY object_key"
+        f" SELECT object_key, '{table.name}', COUNT(*), GETDATE() FROM {arrived} GROUP BY object_key"
     )

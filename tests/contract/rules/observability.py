@@ -13,11 +13,13 @@ from local_aws.filter_pattern import compile_pattern
 from tests.contract.model import Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 
-DATA_TYPES: Final = ("artists", "venues", "concerts", "ticket_sales")
+# What claims to be none of the four is counted as well.
+DATA_TYPES: Final = ("artists", "venues", "concerts", "ticket_sales", "unknown")
 # What the functions emit by themselves (embedded metric format and PutMetricData): namespace, name, dimension names.
 EMITTED: Final = frozenset(
     {("ConcertPlatform", name, ("DataType", "Environment")) for name in
-     ("RecordsReceived", "RecordsValid", "RecordsInvalid", "RecordsLoaded")}
+     ("RecordsReceived", "RecordsValid", "RecordsInvalid", "CompletenessPercent", "RecordsArrived", "RecordsLoaded",
+      "RecordsDuplicate", "RecordsLate", "FreshnessSeconds")}
     | {("ConcertChatbot", name, ("Environment",)) for name in
        ("TotalConversations", "UniqueSessions", "UniqueUsers", "AverageConfidence", "LowConfidenceResponses")}
     # Sent by the verification playbook.

@@ -43,6 +43,18 @@ class Memory:
             raise refused("ConditionalCheckFailedException")
         self.items[Item["fingerprint"]["S"]] = Item
 
+    def update_item(self, **request: Any) -> None:
+        """Sets the expiry; with a condition it counts up to what the condition allows."""
+        item = self.items.setdefault(request["Key"]["fingerprint"]["S"], {"reports": {"N": "0"}})
+        values = request["ExpressionAttributeValues"]
+        if "ConditionExpression" in request:
+            assert request["UpdateExpression"].endswith("ADD reports :one")
+            assert request["ConditionExpression"] == "attribute_not_exists(reports) OR reports < :most"
+            if int(item["reports"]["N"]) >= int(values[":most"]["N"]):
+                raise refused("ConditionalCheckFailedException")
+            item["reports"] = {"N": str(int(item["reports"]["N"]) + 1)}
+        item["ttl"] = values[":ttl"]
+
     def delete_item(self, Key: Any, **_: Any) -> None:  # noqa: N803
         """Forgets."""
         self.items.pop(Key["fingerprint"]["S"], None)
@@ -52,7 +64,9 @@ class Memory:
 def memory(aws: FakeAws) -> Memory:
     """The table and the topic behind the function."""
     memory = Memory()
-    aws["dynamodb"] = FakeClient(put_item=memory.put_item, delete_item=memory.delete_item)
+    aws["dynamodb"] = FakeClient(
+        put_item=memory.put_item, update_item=memory.update_item, delete_item=memory.delete_item
+    )
     aws["sns"] = FakeClient(publish=lambda **_: {"MessageId": "1"})
     return memory
 
@@ -73,7 +87,7 @@ ERROR = json.loads(event_named("logs_data_message")["logEvents"][0]["message"])
 def test_an_error_is_reported_to_the_critical_topic(
     load: Callable[..., Any], aws: FakeAws, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert process(load, memory, monkeypatch, subscription(ERROR)) == {"found": 1, "reported": 1}
+    assert process(load, memory, monkeypatch, subscription(ERROR)) == {"found": 1, "reported": 1, "postponed": 0}
     (call,) = aws.clients["sns"].of("publish")
     assert call["TopicArn"].endswith(":concert-critical-alerts-development")
     assert call["Subject"] == "[development] concert-api-chatbot-development: KeyError"
@@ -98,9 +112,29 @@ def test_a_canary_is_recorded_under_its_correlation_id_and_pages_nobody(
     load: Callable[..., Any], aws: FakeAws, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canary = {**ERROR, "canary": True, "correlation_id": "verify-42"}
-    assert process(load, memory, monkeypatch, subscription(canary)) == {"found": 1, "reported": 0}
+    assert process(load, memory, monkeypatch, subscription(canary)) == {"found": 1, "reported": 0, "postponed": 0}
     assert set(memory.items) == {"canary#verify-42"}
     assert aws.clients["sns"].calls == []
+
+
+def test_a_flood_is_reported_as_one_and_what_found_no_room_is_news_in_the_next_hour(
+    load: Callable[..., Any], aws: FakeAws, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many(kind: str, count: int) -> dict[str, Any]:
+        names = [f"{kind}{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(count)]
+        return subscription(*({**ERROR, "exception_name": name, "exception": f"{name}: no"} for name in names))
+
+    # A full hour from now on, whatever the moment that the test began with.
+    memory.now = memory.now // 3600 * 3600
+    assert process(load, memory, monkeypatch, many("Early", 30)) == {"found": 30, "reported": 20, "postponed": 10}
+    assert process(load, memory, monkeypatch, many("Later", 5)) == {"found": 5, "reported": 0, "postponed": 5}
+    subjects = [call["Subject"] for call in aws.clients["sns"].of("publish")]
+    assert len(subjects) == 21
+    assert subjects[20].endswith("more errors than reports")
+    assert "20 different errors were reported" in aws.clients["sns"].of("publish")[20]["Message"]
+    memory.now += 3600
+    # Those that were reported are known for an hour; those that were not are news.
+    assert process(load, memory, monkeypatch, many("Later", 5)) == {"found": 5, "reported": 5, "postponed": 0}
 
 
 def test_a_report_that_fails_is_forgotten_so_that_the_retry_makes_it(
@@ -112,7 +146,7 @@ def test_a_report_that_fails_is_forgotten_so_that_the_retry_makes_it(
     aws["sns"] = FakeClient(publish=refuse)
     with pytest.raises(Exception, match="KMSAccessDenied"):
         process(load, memory, monkeypatch, subscription(ERROR))
-    assert memory.items == {}
+    assert not [name for name in memory.items if not name.startswith("reports#")]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +166,7 @@ def test_a_report_that_fails_is_forgotten_so_that_the_retry_makes_it(
 def test_what_the_functions_and_the_runtime_write_about_failures_counts(
     load: Callable[..., Any], memory: Memory, monkeypatch: pytest.MonkeyPatch, line: Any
 ) -> None:
-    assert process(load, memory, monkeypatch, subscription(line)) == {"found": 1, "reported": 1}
+    assert process(load, memory, monkeypatch, subscription(line)) == {"found": 1, "reported": 1, "postponed": 0}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +183,7 @@ def test_what_the_functions_and_the_runtime_write_about_failures_counts(
 def test_what_is_no_error_is_left_alone(
     load: Callable[..., Any], aws: FakeAws, memory: Memory, monkeypatch: pytest.MonkeyPatch, event: dict[str, Any]
 ) -> None:
-    assert process(load, memory, monkeypatch, event) == {"found": 0, "reported": 0}
+    assert process(load, memory, monkeypatch, event) == {"found": 0, "reported": 0, "postponed": 0}
     assert aws.clients["sns"].calls == []
 
 

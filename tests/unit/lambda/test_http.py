@@ -12,7 +12,7 @@ import pytest
 from concert_common.errors import ApiError, InvalidRequestError, NotFoundError, TooSlowError, UnavailableError
 from concert_common.formats import iso, money
 from concert_common.http import correlation_id, endpoint
-from concert_common.telemetry import Telemetry, emit_counts
+from concert_common.telemetry import Measure, Telemetry, emit
 
 from tests.fakes.functions import Context, answer_body, get_event, logged
 
@@ -76,24 +76,22 @@ def test_every_line_carries_environment_service_and_moment(
     assert datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta(0)
 
 
-def test_counts_are_printed_with_exactly_two_dimensions(
+def test_measures_are_printed_with_exactly_two_dimensions(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stream-processor")
-    emit_counts("production", "artists", {"RecordsReceived": 3, "RecordsInvalid": 1})
+    emit("production", "artists", [Measure("RecordsReceived", 3), Measure("FreshnessSeconds", 1.5, "Seconds")])
     document = json.loads(capsys.readouterr().out)
     (directive,) = document["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "ConcertPlatform"
     assert directive["Dimensions"] == [["Environment", "DataType"]]
-    assert {metric["Name"] for metric in directive["Metrics"]} == {"RecordsReceived", "RecordsInvalid"}
+    assert [(metric["Name"], metric["Unit"]) for metric in directive["Metrics"]] == [
+        ("FreshnessSeconds", "Seconds"),
+        ("RecordsReceived", "Count"),
+    ]
     assert (document["Environment"], document["DataType"]) == ("production", "artists")
     assert document["RecordsReceived"] == [3.0]
     assert "service" not in document
-
-
-def test_nothing_counted_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_counts("production", "artists", {})
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

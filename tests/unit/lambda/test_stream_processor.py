@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -153,6 +154,38 @@ def test_a_rejected_record_is_quarantined_with_its_reason_logged_and_counted(
     (counted,) = metrics(output)
     assert counted["DataType"] == data_type
     assert (counted["RecordsReceived"], counted["RecordsValid"], counted["RecordsInvalid"]) == ([1.0], [0.0], [1.0])
+
+
+def test_completeness_is_the_filled_share_of_what_may_be_left_out(
+    load: Callable[..., Any], s3: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an artist's five optional columns the first record fills one, the second three."""
+    full = {**ARTIST, "artist_id": "artist-2", "members": ["a"], "popularity_score": 7}
+    process(load, record(1, envelope()), record(2, envelope(payload=full)), record(3, b"not json"))
+    counted = {each["DataType"]: each for each in metrics(capsys.readouterr().out)}
+    assert counted["artists"]["CompletenessPercent"] == [40.0]
+    assert "CompletenessPercent" not in counted["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "accepted"),
+    [
+        pytest.param(timedelta(minutes=15), True, id="a-clock-a-little-ahead"),
+        pytest.param(timedelta(minutes=15, seconds=1), False, id="from-the-future"),
+    ],
+)
+def test_a_record_from_the_future_is_refused_since_it_would_keep_out_every_update(
+    load: Callable[..., Any], s3: Bucket, ahead: timedelta, accepted: bool
+) -> None:
+    entry = record(1, envelope())
+    arrived = datetime.fromtimestamp(entry["kinesis"]["approximateArrivalTimestamp"], UTC)
+    entry = record(1, envelope(ingestion_timestamp=(arrived + ahead).isoformat()))
+    assert process(load, entry) == []
+    keys = [key for _, key in s3.objects]
+    assert len(keys) == (2 if accepted else 1)
+    if not accepted:
+        (line,) = s3.lines("raw-bucket", keys[0])
+        assert line["reason"] == "ingestion_timestamp: at most 15 minutes after the record arrived"
 
 
 def test_a_canary_goes_its_own_way_in_both_buckets_and_is_counted_nowhere(

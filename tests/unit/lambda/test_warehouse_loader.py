@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ from tests.fakes.functions import (
     refused,
 )
 
+NEWEST = datetime(2026, 11, 24, 8, 0)
+COUNTING = "SELECT (SELECT COUNT(*) FROM arrived_"
 STREAM = "concert-artist-stream-development.shardId-000000000006"
 
 
@@ -55,8 +59,9 @@ def queue(aws: FakeAws) -> FakeClient:
 
 
 def changed_rows(aws: FakeAws, count: int) -> None:
-    """Every transaction changes this many rows."""
-    aws.data_api.answer = lambda sql, _: [{"changed": count}] if sql.startswith("SELECT COUNT(*) AS changed") else []
+    """Every transaction changes this many rows, of one more that arrived."""
+    row = {"arrived": count + 2, "changed": count, "duplicate": 1, "late": 1, "newest": NEWEST}
+    aws.data_api.answer = lambda sql, _: [row] if sql.startswith(COUNTING) else []
 
 
 def test_one_transaction_per_data_type_loads_each_object_once(
@@ -77,8 +82,21 @@ def test_one_transaction_per_data_type_loads_each_object_once(
         f"s3://processed-bucket/{key('artists', '5-6')}",
     ]
     assert sum(sql.startswith("COPY") for sql in venues) == 1
-    counted = {each["DataType"]: each["RecordsLoaded"] for each in metrics(capsys.readouterr().out)}
-    assert counted == {"artists": [7.0], "venues": [7.0]}
+    counted = metrics(capsys.readouterr().out)
+    names = ("DataType", "RecordsArrived", "RecordsLoaded", "RecordsDuplicate", "RecordsLate")
+    assert [[each[name] for name in names] for each in counted] == [
+        ["artists", [9.0], [7.0], [1.0], [1.0]],
+        ["venues", [9.0], [7.0], [1.0], [1.0]],
+    ]
+    assert all(each["FreshnessSeconds"][0] > 0 for each in counted)
+
+
+def test_freshness_is_the_age_of_the_newest_record_and_a_repeated_load_measures_nothing() -> None:
+    core = core_of("warehouse_loader")
+    row = {"arrived": 2, "changed": 2, "duplicate": 0, "late": 0, "newest": NEWEST}
+    found = core.Loaded.from_row(row).measures(NEWEST.replace(tzinfo=UTC) + timedelta(minutes=3))
+    assert [(one.name, one.value, one.unit) for one in found][-1] == ("FreshnessSeconds", 180.0, "Seconds")
+    assert core.Loaded(0, 0, 0, 0, None).measures(datetime.now(UTC)) == []
 
 
 def test_the_transaction_locks_stages_merges_and_remembers(load: Callable[..., Any], aws: FakeAws) -> None:
@@ -98,30 +116,28 @@ def test_the_transaction_locks_stages_merges_and_remembers(load: Callable[..., A
         " IAM_ROLE 'arn:aws:iam::000000000000:role/concert-role-redshift-development'"
         " FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF",
         f"UPDATE arrived_ticket_sales SET object_key = '{key('ticket_sales')}' WHERE object_key IS NULL",
+        "DELETE FROM arrived_ticket_sales WHERE object_key IN (SELECT object_key FROM concert_dw.load_history)",
         f"CREATE TEMP TABLE latest_ticket_sales AS SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER"
         " (PARTITION BY sale_id ORDER BY updated_at DESC, object_key DESC) AS place FROM arrived_ticket_sales)"
         " AS ranked WHERE place = 1",
-        sqls[7],
-        "SELECT COUNT(*) AS changed FROM latest_ticket_sales",
-        sqls[9],
+        sqls[8],
+        "DELETE FROM latest_ticket_sales USING concert_dw.ticket_sales"
+        " WHERE latest_ticket_sales.sale_id = concert_dw.ticket_sales.sale_id"
+        " AND latest_ticket_sales.updated_at <= concert_dw.ticket_sales.updated_at",
+        sqls[10],
         "INSERT INTO concert_dw.load_history (object_key, data_type, rows_loaded, loaded_at)"
-        " SELECT object_key, 'ticket_sales', COUNT(*), GETDATE() FROM arrived_ticket_sales"
-        " WHERE object_key NOT IN (SELECT object_key FROM concert_dw.load_history) GROUP BY object_key",
+        " SELECT object_key, 'ticket_sales', COUNT(*), GETDATE() FROM arrived_ticket_sales GROUP BY object_key",
         "DROP TABLE latest_ticket_sales",
         "DROP TABLE arrived_ticket_sales",
     ]
-    delete, merge = sqls[7], sqls[9]
-    assert delete.startswith(
-        "DELETE FROM latest_ticket_sales USING concert_dw.ticket_sales"
-        " WHERE latest_ticket_sales.sale_id = concert_dw.ticket_sales.sale_id"
-        " AND (latest_ticket_sales.updated_at <= concert_dw.ticket_sales.updated_at OR ("
-    )
+    counts, merge = sqls[8], sqls[10]
+    assert counts.startswith(COUNTING)
     # A nullable column is the same also when both are null; one that cannot be null needs no such care.
     assert (
         "(latest_ticket_sales.customer_id = concert_dw.ticket_sales.customer_id OR"
-        " (latest_ticket_sales.customer_id IS NULL AND concert_dw.ticket_sales.customer_id IS NULL))" in delete
+        " (latest_ticket_sales.customer_id IS NULL AND concert_dw.ticket_sales.customer_id IS NULL))" in counts
     )
-    assert "latest_ticket_sales.quantity = concert_dw.ticket_sales.quantity AND" in delete
+    assert "latest_ticket_sales.quantity = concert_dw.ticket_sales.quantity AND" in counts
     assert merge.startswith(
         "MERGE INTO concert_dw.ticket_sales USING latest_ticket_sales"
         " ON concert_dw.ticket_sales.sale_id = latest_ticket_sales.sale_id WHEN MATCHED THEN UPDATE SET concert_id ="
@@ -228,7 +244,7 @@ def test_a_failed_message_comes_again_soon_and_later_each_time(
     changed_rows(aws, 1)
     messages = [received(message(f"bad{n}", "songs/a.json.gz"), times=n) for n in range(1, 6)]
     assert run(load, *messages, message("good", key("artists"))) == ["bad1", "bad2", "bad3", "bad4", "bad5"]
-    (request,) = queue.of("change_message_visibility_batch")
+    _lease, request = queue.of("change_message_visibility_batch")
     assert request["QueueUrl"] == ENVIRONMENT["LOAD_QUEUE_URL"]
     assert {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in request["Entries"]} == {
         "receipt-bad1": 30,
@@ -242,7 +258,8 @@ def test_a_failed_message_comes_again_soon_and_later_each_time(
 def test_many_failed_messages_are_called_back_ten_at_a_time(load: Callable[..., Any], queue: FakeClient) -> None:
     run(load, *(message(f"m{n}", "songs/a.json.gz") for n in range(25)))
     requests = queue.of("change_message_visibility_batch")
-    assert [len(request["Entries"]) for request in requests] == [10, 10, 5]
+    # First the lease on all of them, then when each is to come again.
+    assert [len(request["Entries"]) for request in requests] == [10, 10, 5] * 2
     assert all(len({entry["Id"] for entry in request["Entries"]}) == len(request["Entries"]) for request in requests)
 
 
@@ -254,7 +271,29 @@ def test_a_queue_that_does_not_answer_changes_nothing_else(load: Callable[..., A
     assert run(load, message("m1", "songs/a.json.gz")) == ["m1"]
 
 
-def test_without_failures_the_queue_is_not_asked(load: Callable[..., Any], aws: FakeAws, queue: FakeClient) -> None:
+def test_a_run_that_dies_gives_its_messages_back_within_a_minute(
+    load: Callable[..., Any], aws: FakeAws, queue: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is short and renewed while the transaction runs; nothing renews it for a run that is gone."""
+    module = load("warehouse_loader", "handler").handler
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.01)
     changed_rows(aws, 1)
-    assert run(load, message("m1", key("artists"))) == []
-    assert queue.calls == []
+    renewed = threading.Event()
+    real = aws.data_api.batch_execute_statement
+
+    def slow(**arguments: Any) -> dict[str, Any]:
+        assert renewed.wait(10)
+        return real(**arguments)
+
+    def hide(**_: Any) -> dict[str, Any]:
+        if len(queue.of("change_message_visibility_batch")) > 3:
+            renewed.set()
+        return {"Failed": []}
+
+    aws.data_api.batch_execute_statement = slow  # type: ignore[method-assign]
+    queue.operations["change_message_visibility_batch"] = hide
+    message_1 = received(message("m1", key("artists")), times=1)
+    assert module.lambda_handler({"Records": [message_1]}, Context(300)) == {"batchItemFailures": []}
+    leases = queue.of("change_message_visibility_batch")
+    assert {entry["VisibilityTimeout"] for request in leases for entry in request["Entries"]} == {60}
+    assert not [thread for thread in threading.enumerate() if "renew" in thread.name]

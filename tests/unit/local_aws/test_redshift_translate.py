@@ -69,7 +69,7 @@ def test_an_expression_is_translated(redshift: str, postgres: str) -> None:
         ),
         pytest.param(
             "CREATE TABLE IF NOT EXISTS s.t (a int, b int) DISTSTYLE KEY DISTKEY(a) COMPOUND SORTKEY(a, b) BACKUP NO",
-            'CREATE TABLE IF NOT EXISTS s.t ("a" integer, "b" integer)',
+            'CREATE UNLOGGED TABLE IF NOT EXISTS s.t ("a" integer, "b" integer)',
             id="table-attributes",
         ),
         pytest.param(

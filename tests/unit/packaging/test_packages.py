@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
+import packaging
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.packaging import layer
 from ansible_collections.concert.platform.plugins.module_utils.packaging.archive import content_hash, zip_bytes
 from ansible_collections.concert.platform.plugins.module_utils.packaging.errors import PackagingError
 from ansible_collections.concert.platform.plugins.module_utils.packaging.fileset import is_source, read_directory
-from ansible_collections.concert.platform.plugins.module_utils.packaging.packages import build, function_package
+from ansible_collections.concert.platform.plugins.module_utils.packaging.packages import (
+    Package,
+    build,
+    function_package,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -194,7 +201,7 @@ def test_what_pip_refuses_is_said_in_the_first_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        pytest.param(lambda _: None, "does not exist", id="no-directory"),
+        pytest.param(lambda _: None, "holds no function", id="no-directory"),
         pytest.param(lambda root: root.mkdir(), "holds no function", id="no-function"),
         pytest.param(
             lambda root: (_source_tree(root) / "layers/shared/requirements.txt").unlink(), "make lock", id="no-lock"
@@ -215,13 +222,30 @@ def test_an_incomplete_source_tree_is_refused(
         build(tmp_path / "src", tmp_path / "build")
 
 
+def test_a_function_that_is_neither_here_nor_elsewhere_is_named(tmp_path: Path, installs: list[list[str]]) -> None:
+    source = _source_tree(tmp_path / "src")
+    with pytest.raises(PackagingError, match=r"does not hold two\. .*lambda_packages_prebuilt"):
+        build(source, tmp_path / "build", functions=["one", "two"])
+    elsewhere = build(source, tmp_path / "build", functions=["one", "two"], elsewhere=["two", "one"])
+    assert [package.name for package in elsewhere] == ["shared_layer"]
+    assert build(tmp_path / "nowhere", tmp_path / "build", functions=["one"], elsewhere=["one", "shared_layer"]) == []
+
+
+def _told(packages: Iterable[Package]) -> dict[str, list[str]]:
+    """Key, and what the archive and the bill of materials are to the byte, by package."""
+    return {
+        package.name: [package.key, *(hashlib.sha256(part).hexdigest() for part in (package.archive(), package.bill()))]
+        for package in packages
+    }
+
+
 @pytest.fixture(scope="session")
-def real_build(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Keys of the real source tree, its layer installed by pip from the lock."""
-    return {package.name: package.key for package in build(SOURCE, tmp_path_factory.mktemp("build"))}
+def real_build(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The real source tree, its layer installed by pip from the lock."""
+    return _told(build(SOURCE, tmp_path_factory.mktemp("build")))
 
 
-def test_the_real_tree_yields_ten_functions_and_the_shared_layer(real_build: dict[str, str]) -> None:
+def test_the_real_tree_yields_ten_functions_and_the_shared_layer(real_build: dict[str, list[str]]) -> None:
     assert set(real_build) == {
         "chatbot", "chatbot_analytics", "chatbot_maintenance", "error_processor", "health_check", "recommendations",
         "stream_processor", "ticket_prediction", "venue_popularity", "warehouse_loader", "shared_layer",
@@ -242,26 +266,34 @@ def _other_python() -> str | None:
     return None
 
 
-#: The packaging core has no dependency beyond the standard library, so any Python can run it without a virtual
-#: environment; the package path of the collection is made up of namespace packages.
+#: Beside the standard library the packaging core needs `packaging`, which Ansible brings, so any Python can run it
+#: without a virtual environment; the package path of the collection is made up of namespace packages.
 _BUILD_ELSEWHERE = """
-import json, sys
+import hashlib, json, sys
 from pathlib import Path
 from ansible_collections.concert.platform.plugins.module_utils.packaging.packages import build
-print(json.dumps({p.name: p.key for p in build(Path(sys.argv[1]), Path(sys.argv[2]))}))
+print(json.dumps({
+    p.name: [p.key, *(hashlib.sha256(part).hexdigest() for part in (p.archive(), p.bill()))]
+    for p in build(Path(sys.argv[1]), Path(sys.argv[2]))
+}))
 """
 
 
-def test_another_python_in_another_directory_gives_the_same_keys(real_build: dict[str, str], tmp_path: Path) -> None:
-    import json
-
+def test_another_python_in_another_directory_gives_the_same_keys_and_bytes(
+    real_build: dict[str, list[str]], tmp_path: Path
+) -> None:
     copy = tmp_path / "other clone" / "lambda"
     shutil.copytree(SOURCE, copy)
-    python = _other_python() or sys.executable
+    libraries = tmp_path / "libraries"
+    shutil.copytree(Path(packaging.__file__).parent, libraries / "packaging")
     done = subprocess.run(
-        [python, "-c", _BUILD_ELSEWHERE, str(copy), str(tmp_path / "other build")],
+        [_other_python() or sys.executable, "-c", _BUILD_ELSEWHERE, str(copy), str(tmp_path / "other build")],
         capture_output=True, text=True, check=False, timeout=240,
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(COLLECTIONS), str(libraries))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == real_build

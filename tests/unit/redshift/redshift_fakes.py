@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible_collections.concert.platform.plugins.module_utils.redshift import lease, ledger
+from ansible_collections.concert.platform.plugins.module_utils.redshift import catalog, lease, ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import StatementFailedError
 from ansible_collections.concert.platform.plugins.module_utils.redshift.files import Migration, Step
 from ansible_collections.concert.platform.plugins.module_utils.run_lock.model import Process
@@ -39,6 +39,7 @@ class FakeDatabase:
         self.rows: list[list[Any]] = [[m.version, m.name, m.checksum] for m in applied]
         self.repeated: list[list[str]] = []
         self.holder: list[Any] | None = None
+        self.views: dict[str, str] = {}
         self.exists = exists or bool(applied)
         self.ready = self.exists and ready
         self.done: list[str] = []
@@ -62,6 +63,8 @@ class FakeDatabase:
         if sql == lease.SELECT:
             self._require(self.ready, "migration_lock")
             return [list(self.holder)] if self.holder else []
+        if sql == catalog.VIEW_TEXTS:
+            return [list(row) for row in self.views.items()]
         self._require(self.exists, "schema_migrations")
         return [list(row) for row in self.rows]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.concert.platform.plugins.module_utils.redshift import lease, ledger
+from ansible_collections.concert.platform.plugins.module_utils.redshift import catalog, lease, ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     LedgerMismatchError,
     LockHeldError,
@@ -251,7 +251,7 @@ def test_durations_that_cannot_be_written_fail_nothing() -> None:
     database.failures[ledger.set_durations({FIRST: 1000})[0]] = ["ERROR: no"]
     lines: list[str] = []
     assert apply(database, FIRST, lines=lines) == ["m1"]
-    assert any("durations were not recorded" in line for line in lines)
+    assert any("durations were not noted" in line for line in lines)
 
 
 ELSEWHERE = Process("another machine", 10, "noon")
@@ -349,3 +349,42 @@ def test_statements_of_a_file_carry_the_name_by_which_a_successor_finds_them() -
     database = FakeDatabase()
     apply(database, FIRST, migration(2, "VACUUM", transactional=False))
     assert database.names.count(lease.statement_name("run")) == 3
+
+
+def test_of_views_only_those_that_this_run_made_are_noted() -> None:
+    database = FakeDatabase()
+    database.views = {"v_made": "d1", "v_mended_by_hand": "d2"}
+    apply(database, repeatable("r", "CREATE OR REPLACE VIEW concert_dw.v_made AS SELECT 1", "SELECT 2"))
+    assert [sql for sql in database.done if ledger.VIEWS_TABLE in sql and "INSERT" in sql] == [
+        "INSERT INTO concert_meta.view_texts (name, digest) VALUES ('v_made', 'd1')"
+    ]
+
+
+def test_views_that_cannot_be_noted_fail_nothing() -> None:
+    database, lines = FakeDatabase(), list[str]()
+    database.failures[catalog.VIEW_TEXTS] = ["ERROR: no"]
+    assert apply(database, repeatable("r", "CREATE VIEW concert_dw.v AS SELECT 1"), lines=lines) == ["r"]
+    assert any("drift will not compare them" in line for line in lines)
+    assert database.holder is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "kept"),
+    [
+        pytest.param(StatementTimeoutError("slow", stopped=True), False, id="what-was-stopped-frees-the-lease"),
+        pytest.param(StatementTimeoutError("slow", stopped=False), True, id="what-goes-on-keeps-it"),
+        pytest.param(KeyboardInterrupt(), True, id="an-interruption-keeps-it"),
+        pytest.param(OSError("lost"), True, id="a-lost-warehouse-keeps-it"),
+    ],
+)
+def test_a_lease_that_leaves_something_running_stays_for_who_takes_it_over(ending: BaseException, kept: bool) -> None:
+    database = FakeDatabase()
+
+    def end(sqls: Sequence[str]) -> None:
+        if "A" in sqls:
+            raise ending
+
+    database.before_batch = end
+    with pytest.raises((MigrationFailedError, KeyboardInterrupt, OSError)):
+        apply(database, FIRST)
+    assert (database.holder is not None) is kept

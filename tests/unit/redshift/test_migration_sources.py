@@ -76,5 +76,11 @@ def test_a_user_that_is_there_already_does_not_stop_the_migration(migrations: tu
     assert len(created) == len(FUNCTIONS)
 
 
+def test_what_is_replaced_whole_is_repeatable_and_ordered(migrations: tuple[Migration, ...]) -> None:
+    repeatable = [migration.name for migration in migrations if migration.repeatable]
+    assert repeatable == sorted(repeatable)
+    assert repeatable[:3] == ["10_views", "20_routines", "30_access"]
+
+
 def test_no_migration_destroys_data(statements: list[str]) -> None:
     assert not [sql for sql in statements if re.match(r"(DROP|TRUNCATE|DELETE)\b", sql, re.IGNORECASE)]

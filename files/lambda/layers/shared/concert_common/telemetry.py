@@ -45,9 +45,19 @@ class Telemetry:
         )
 
 
-def emit_counts(environment: str, data_type: str, counts: Mapping[str, int]) -> None:
-    """Print `counts` in CloudWatch's embedded metric format with the dimensions {Environment, DataType}, no other."""
-    _emit({"Environment": environment, "DataType": data_type}, [(name, "Count", counts[name]) for name in counts])
+@dataclass(frozen=True)
+class Measure:
+    """One metric's value, in CloudWatch's unit."""
+
+    name: str
+    value: float
+    unit: str = "Count"
+
+
+def emit(environment: str, data_type: str, measures: Iterable[Measure]) -> None:
+    """Print `measures` in CloudWatch's embedded metric format with the dimensions {Environment, DataType}, no other."""
+    values = [(measure.name, measure.unit, measure.value) for measure in measures]
+    _emit({"Environment": environment, "DataType": data_type}, values)
 
 
 def _emit(dimensions: Mapping[str, str], values: Iterable[tuple[str, str, float]]) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
+from ansible_collections.concert.platform.plugins.module_utils.connection import (
+    CONNECTION_ARGUMENT_SPEC,
+    Connection,
+    warm_up,
+)
 from ansible_collections.concert.platform.plugins.module_utils.stack import results
 from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import StackError
 from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"name": {"type": "str", "required": True}, **CONNECTION_ARGUMENT_SPEC}
+
+# Ansible imports this once, and forks a worker for every task: each finds the description read.
+warm_up("cloudformation")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

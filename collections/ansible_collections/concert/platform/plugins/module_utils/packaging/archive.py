@@ -1,7 +1,4 @@
-"""A file set's identity and its archive.
-
-The identity is a hash over paths and contents, not over the archive: compressed bytes depend on the zlib build.
-"""
+"""A file set's identity and its archive: both the same on every machine and every Python."""
 
 from __future__ import annotations
 
@@ -34,13 +31,15 @@ def content_hash(files: FileSet) -> str:
 
 
 def zip_bytes(files: FileSet) -> bytes:
-    """`files` as a zip whose order, dates, modes and creator are fixed."""
+    """`files` as a zip whose order, dates, modes and creator are fixed.
+
+    Nothing is compressed: compressed bytes depend on the zlib build, and the largest package is under 5 MB as it is.
+    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(files):
             entry = zipfile.ZipInfo(path, _EPOCH)
             entry.create_system = _UNIX
             entry.external_attr = _REGULAR_FILE_0644
-            entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[path])
     return buffer.getvalue()

@@ -18,6 +18,8 @@ from .errors import StatementFailedError, StatementTimeoutError, WarehouseAbsent
 
 #: Seconds between looks at a running statement: most end at once, a few take minutes.
 _FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.02, 1.6, 2.0
+#: Seconds that the Data API may keep a question open until the statement has ended.
+_LONGEST_ANSWER = 2
 #: The Data API ends a statement after a day.
 MAX_SECONDS = 24 * 60 * 60
 #: What passes by itself: botocore tries these a few times or not at all, a run tries until its deadline.
@@ -175,6 +177,15 @@ class DataApi:
         described = self._wait(submitted["Id"])
         return [max(0, int(part.get("ResultRows", 0))) for part in described.get("SubStatements", ())]
 
+    def batch_rows(self, sqls: Sequence[str], token: str, number: int) -> list[list[Any]]:
+        """Run up to 40 statements as one transaction; the rows of the one with this number, from 1.
+
+        The same `token` never runs them twice. Raises as batch does.
+        """
+        submitted = self._call(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **self._target)
+        self._wait(submitted["Id"])
+        return self._rows(f"{submitted['Id']}:{number}")
+
     def query_all(self, sqls: Sequence[str]) -> list[list[list[Any]]]:
         """The rows of up to 40 queries, run as one transaction. Raises as batch does."""
         submitted = self._call(
@@ -222,7 +233,7 @@ class DataApi:
         """The description of a finished statement."""
         pause, started = _FIRST_POLL, self._deadline.now()
         while True:
-            described = self._call(self._client.describe_statement, Id=statement_id)
+            described = self._call(self._client.describe_statement, Id=statement_id, WaitTimeSeconds=_LONGEST_ANSWER)
             status = described["Status"]
             if status == "FINISHED":
                 return described
@@ -246,10 +257,12 @@ class DataApi:
             described = self._client.describe_statement(Id=statement_id)
         if described["Status"] == "FINISHED":
             return dict(described)
-        how = "was stopped" if described["Status"] in _FINAL else "was asked to stop, and has not yet"
+        stopped = described["Status"] in _FINAL
+        how = "was stopped" if stopped else "was asked to stop, and has not yet"
         raise StatementTimeoutError(
             f"A statement was still {status} after {self._deadline.seconds:.0f} s and {how} (Data API id "
-            f"{statement_id}). Look at what it waits for, or allow more time."
+            f"{statement_id}). Look at what it waits for, or allow more time.",
+            stopped=stopped,
         )
 
     def _rows(self, statement_id: str) -> list[list[Any]]:

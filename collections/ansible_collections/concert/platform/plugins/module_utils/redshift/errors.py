@@ -37,4 +37,8 @@ class StatementFailedError(WarehouseError):
 
 
 class StatementTimeoutError(WarehouseError):
-    """A statement did not end before the deadline; it was asked to stop."""
+    """A statement did not end before the deadline and was asked to stop. `stopped` says whether it has."""
+
+    def __init__(self, message: str, *, stopped: bool = True) -> None:
+        super().__init__(message)
+        self.stopped = stopped

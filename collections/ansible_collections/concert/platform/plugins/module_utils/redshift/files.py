@@ -108,7 +108,7 @@ def read_file(path: Path, placeholders: Mapping[str, str]) -> Migration:
         text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise MigrationFileError(f"{path.name} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
-    filled = _fill(text, path.name, placeholders)
+    filled = fill(text, path.name, placeholders)
     try:
         statements = split(filled)
     except UnterminatedError as error:
@@ -131,7 +131,9 @@ def read_file(path: Path, placeholders: Mapping[str, str]) -> Migration:
     )
 
 
-def _fill(text: str, file_name: str, placeholders: Mapping[str, str]) -> str:
+def fill(text: str, file_name: str, placeholders: Mapping[str, str]) -> str:
+    """`text` with the placeholders' values. Raises MigrationFileError for one without a value."""
+
     def value(matched: re.Match[str]) -> str:
         name = matched.group(1)
         if name not in placeholders:

@@ -19,6 +19,7 @@ from .files import Migration
 SCHEMA = "concert_meta"
 TABLE = f"{SCHEMA}.schema_migrations"
 REPEATABLE_TABLE = f"{SCHEMA}.repeatable_migrations"
+VIEWS_TABLE = f"{SCHEMA}.view_texts"
 
 CREATE: tuple[str, ...] = (
     f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
@@ -39,6 +40,11 @@ CREATE: tuple[str, ...] = (
     release_id VARCHAR(256),
     duration_ms BIGINT,
     applied_at TIMESTAMP NOT NULL DEFAULT GETDATE()
+)""",
+    # What the database made of each view's text when a migration last made the view; drift is measured against it.
+    f"""CREATE TABLE IF NOT EXISTS {VIEWS_TABLE} (
+    name VARCHAR(256) NOT NULL,
+    digest VARCHAR(64) NOT NULL
 )""",
 )
 
@@ -64,6 +70,8 @@ HISTORY = (
     "SELECT version, name, executed_by, release_id, duration_ms, CAST(applied_at AS VARCHAR(19)), is_baseline "  # noqa: S608
     f"FROM {TABLE} ORDER BY version"
 )
+#: The same of the ledger of release 0.1.0.
+HISTORY_BEFORE = HISTORY.replace("release_id", "NULL").replace("is_baseline", "FALSE")
 HISTORY_REPEATABLE = (
     "SELECT name, executed_by, release_id, duration_ms, CAST(applied_at AS VARCHAR(19)) "  # noqa: S608
     f"FROM {REPEATABLE_TABLE} ORDER BY sequence_number"
@@ -130,7 +138,9 @@ class Author:
 
 def is_absent(reason: str) -> bool:
     """Whether a failure says that the ledger, or a table of it, was never created."""
-    return "does not exist" in reason and any(name in reason for name in (SCHEMA, "_migrations", "migration_lock"))
+    return "does not exist" in reason and any(
+        name in reason for name in (SCHEMA, "_migrations", "migration_lock", "view_texts")
+    )
 
 
 def create(columns: Sequence[str]) -> list[str]:
@@ -189,6 +199,18 @@ def set_durations(milliseconds: Mapping[Migration, int]) -> list[str]:
             f"WHERE duration_ms IS NULL AND name IN ({names})"
         )
     return statements
+
+
+def set_view_texts(digests: Mapping[str, str]) -> list[str]:
+    """Statements that note the digests of these views' texts in place of the former ones."""
+    if not digests:
+        return []
+    names = ", ".join(quote(name) for name in sorted(digests))
+    values = ", ".join(f"({quote(name)}, {quote(digest)})" for name, digest in sorted(digests.items()))
+    return [
+        f"DELETE FROM {VIEWS_TABLE} WHERE name IN ({names})",  # noqa: S608
+        f"INSERT INTO {VIEWS_TABLE} (name, digest) VALUES {values}",  # noqa: S608
+    ]
 
 
 def quote(value: str) -> str:

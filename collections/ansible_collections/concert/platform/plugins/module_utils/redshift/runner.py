@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
 from ..run_lock.model import Process
-from . import explain, lease, ledger
+from . import catalog, explain, lease, ledger
 from .errors import LockHeldError, StatementFailedError, StatementTimeoutError, WarehouseError
 from .files import Migration, Step
 from .lease import Holder
@@ -28,6 +28,7 @@ _CONFLICT = re.compile(r"\b1023\b|serializable isolation|conflict with concurren
 _ATTEMPTS = 3
 #: What a failed look at the ledger or the lease says: see ledger.require_pending.
 _REFUSED = re.compile(r"divi(?:sion|de) by zero", re.IGNORECASE)
+_MAKES_VIEW = re.compile(rf"^CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+{catalog.SCHEMA}\.(\w+)", re.IGNORECASE)
 #: Seconds between two looks at a lease that somebody else holds.
 _PATIENCE = 1.0
 #: Seconds of silence while waiting for the ledger, before it is said who holds the lock.
@@ -163,10 +164,25 @@ class Migrator:
                     applied.append(migration)
                 else:
                     self._report(f"{place}: another run has just applied it")
+        except WarehouseError as error:
+            # Who takes a lease over looks for what still runs, so a lease that leaves something running stays. So does
+            # that of a run that is interrupted or loses the warehouse: nothing here is reached then.
+            self._finish(durations, keep_lease=not getattr(error.__cause__, "stopped", True))
+            raise
         finally:
             self._database.while_waiting = None
-            self._finish(durations)
+        self._finish(durations)
         return tuple(applied)
+
+    def _view_texts(self, applied: Iterable[Migration]) -> dict[str, str]:
+        """The digests of the texts that the database now has for the views that these files made.
+
+        Only of those: a view that somebody changed by hand meanwhile stays noted as the migrations made it.
+        """
+        made = {name for m in applied for step in m.steps for name in _MAKES_VIEW.findall(step.sql)}
+        if not made:
+            return {}
+        return {str(name): str(digest) for name, digest in self._database.query(catalog.VIEW_TEXTS) if name in made}
 
     def _prepare(self) -> None:
         """Make the ledger what this code needs. Another run may be at it too: one fails, looks again, finds it done."""
@@ -250,17 +266,24 @@ class Migrator:
             self._database.while_waiting = waiting
         self._renewed = self._clock()
 
-    def _finish(self, durations: dict[Migration, int]) -> None:
-        """Write the durations and give the lease up, in time of their own when the run's is over."""
+    def _finish(self, durations: dict[Migration, int], *, keep_lease: bool = False) -> None:
+        """Note durations and views' texts and give the lease up, in time of their own when the run's is over."""
+        self._database.while_waiting = None
         self._database.allow(_LAST_WORDS)
-        self._give_up_lease(ledger.set_durations(durations))
+        notes = ledger.set_durations(durations)
+        try:
+            notes += ledger.set_view_texts(self._view_texts(durations))
+        except WarehouseError as error:
+            self._report(f"the texts of views were not noted, drift will not compare them: {error}")
+        if not keep_lease:
+            self._give_up_lease(notes)
 
     def _give_up_lease(self, sqls: Sequence[str]) -> None:
-        """Failing to fails nothing: durations are for reading only, and a lease ends by itself."""
+        """Failing to fails nothing: the notes are for reading only, and a lease ends by itself."""
         try:
             self._database.batch([*sqls, lease.release(self._run.run_id)], self._run.token("finish"))
         except WarehouseError as error:
-            self._report(f"durations were not recorded, the lock ends by itself: {error}")
+            self._report(f"durations were not noted, the lock ends by itself: {error}")
 
     def _enter_baseline(self, assumed: Sequence[Migration], now: Ledger) -> Ledger:
         """Enter files in the ledger as applied, in one transaction; the ledger with them."""
@@ -396,9 +419,10 @@ def _failed(migration: Migration, step: Step, reason: str) -> str:
     place = explain.find(step, reason)
     number = migration.steps.index(step) + 1
     since = "" if place.line == step.line else f", which begins on line {step.line}"
+    reads = "There it reads" if place.exact else "It reads"
     return (
         f"{migration.file_name} line {place.line} (statement {number}{since}) failed: {reason.rstrip('.')}. "
-        f"There it reads `{place.text}`."
+        f"{reads} `{place.text}`."
     )
 
 

@@ -1,0 +1,199 @@
+"""Action `concert.platform.redshift_load`: load files into a table of the warehouse, each once."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.concert.platform.plugins.module_utils.connection import (
+    CONNECTION_ARGUMENT_SPEC,
+    Connection,
+)
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
+    DataApi,
+    Deadline,
+    find_warehouse,
+    reason,
+)
+from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
+    WarehouseAbsentError,
+    WarehouseError,
+)
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load.loader import (
+    Loader,
+    Order,
+    Outcome,
+    RejectedRowsError,
+)
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load.source import FORMATS, Source, find
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load.tables import TABLES
+from botocore.exceptions import BotoCoreError, ClientError
+
+#: How many bad rows the task's result and a failure's message show.
+SHOWN_IN_RESULT, SHOWN_IN_MESSAGE = 100, 10
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "workgroup": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "database": {"type": "str", "required": True},
+    "what": {"type": "str", "required": True, "choices": list(TABLES)},
+    "from": {"type": "str", "required": True},
+    "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
+    "on_bad_rows": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
+    "max_bad_rows": {"type": "int", "default": 1000},
+    "upload_bucket": {"type": "str", "default": ""},
+    "role_arn": {"type": "str", "default": "default"},
+    "release": {"type": "str", "default": ""},
+    "timeout": {"type": "int", "default": 900},
+    **CONNECTION_ARGUMENT_SPEC,
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs in the controller process, so that progress shows while the warehouse works."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The task's result; see the module's RETURN."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        done: list[Outcome] = []
+        try:
+            return {**result, **self._load(options, done)}
+        except RejectedRowsError as error:
+            failed = {"failed": True, "msg": f"{error}\n{_table(error.outcome)}", **_counts([error.outcome])}
+            return {**result, **failed, "changed": bool(_loaded(done)), "loaded": _loaded(done)}
+        except (ClientError, BotoCoreError) as error:
+            return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
+        except WarehouseError as error:
+            return {**result, "failed": True, "msg": str(error), "loaded": _loaded(done)}
+
+    def _load(self, options: dict[str, Any], done: list[Outcome]) -> dict[str, Any]:
+        started = time.monotonic()
+        connection = Connection.from_options(options)
+        s3 = connection.client("s3")
+        table = TABLES[options["what"]]
+        sources = find(
+            s3, options["from"], table.name, file_format=options["format"], upload_bucket=options["upload_bucket"]
+        )
+        try:
+            warehouse = find_warehouse(
+                connection.client("redshift-serverless"),
+                namespace=options["namespace"],
+                workgroup=options["workgroup"],
+                database=options["database"],
+            )
+        except WarehouseAbsentError:
+            if not self._task.check_mode:
+                raise
+            # Before the first deploy there is no warehouse, and everything is still to load.
+            return self._planned(sources, started)
+        order = Order(
+            table, options["role_arn"], options["on_bad_rows"] == "skip", options["max_bad_rows"], options["release"],
+            _who(),
+        )  # fmt: skip
+        api = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
+        loader = Loader(api, s3, order, self._report)
+        try:
+            known = loader.look()
+        except WarehouseError:
+            if not self._task.check_mode:
+                raise
+            return self._planned(sources, started)
+        todo = []
+        for source in sources:
+            before = loader.before(source)
+            if before is None:
+                todo.append(source)
+                continue
+            done.append(Outcome(source, before=before))
+            self._report(f"{source.shown} was loaded at {before.at} UTC: {before.rows:,} rows; nothing to do")
+        if self._task.check_mode:
+            return self._planned(todo, started)
+        if todo:
+            loader.tidy(known, datetime.now(UTC))
+        for source in todo:
+            outcome = loader.load(source, known, datetime.now(UTC))
+            done.append(outcome)
+            self._report(_told(outcome))
+        return {
+            "changed": bool(todo),
+            "loaded": _loaded(done),
+            "pending": [],
+            **_counts(done),
+            "seconds": round(time.monotonic() - started, 3),
+            **self._diff(table.name, todo),
+        }
+
+    def _planned(self, todo: Sequence[Source], started: float) -> dict[str, Any]:
+        """In check mode: what a run would load. Bad rows are found by loading only."""
+        return {
+            "changed": bool(todo),
+            "loaded": [],
+            "pending": [source.shown for source in todo],
+            "seconds": round(time.monotonic() - started, 3),
+            **self._diff(self._task.args["what"], todo),
+        }
+
+    def _diff(self, table: str, todo: Sequence[Source]) -> dict[str, Any]:
+        if not self._task.diff or not todo:
+            return {}
+        lines = [f"{source.shown} ({source.file_format}, {source.size:,} bytes)\n" for source in todo]
+        header = f"files that {table} was loaded from"
+        return {"diff": {"before_header": header, "after_header": header, "before": "", "after": "".join(lines)}}
+
+    def _report(self, line: str) -> None:
+        Display().display(f"redshift_load | {line}")
+
+
+def _loaded(done: Sequence[Outcome]) -> list[str]:
+    return [outcome.source.uri for outcome in done if outcome.before is None]
+
+
+def _counts(done: Sequence[Outcome]) -> dict[str, Any]:
+    """The numbers of all files together, and the first bad rows."""
+    names = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_rejected")
+    counts = {name: sum(getattr(outcome, name) for outcome in done) for name in names}
+    rejected = [
+        {"file": outcome.source.shown, "line": row.line, "column": row.column, "key": row.key, "reason": row.reason}
+        for outcome in done
+        for row in outcome.rejected
+    ]
+    return {**counts, "rejected": rejected[:SHOWN_IN_RESULT]}
+
+
+def _told(outcome: Outcome) -> str:
+    told = (
+        f"{outcome.source.shown}: {outcome.rows_inserted:,} rows inserted, {outcome.rows_updated:,} updated, "
+        f"{outcome.rows_unchanged:,} there already, {outcome.rows_rejected:,} left out"
+    )
+    return told if not outcome.rows_rejected else f"{told}\n{_table(outcome)}"
+
+
+def _table(outcome: Outcome) -> str:
+    """The first bad rows for people: where, which, why."""
+    lines = []
+    for row in outcome.rejected[:SHOWN_IN_MESSAGE]:
+        where = "row" if outcome.source.file_format == "parquet" else "line"
+        place = f"{where} {row.line}" if row.line is not None else f"some {where}"
+        lines.append(f"  {place:<12} {row.column or '-':<20} {row.reason}" + (f" ({row.key})" if row.key else ""))
+    left = outcome.rows_rejected - len(lines)
+    return "\n".join([*lines, *([f"  and {left:,} more"] if left > 0 else [])])
+
+
+def _who() -> str:
+    """Who runs this, as the history keeps it: user@host, in characters that are safe inside any SQL string."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return re.sub(r"[^A-Za-z0-9_.@-]", "_", f"{user}@{socket.gethostname()}")

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Puts the plans of an inventory's targets on a pull request, as one comment that the next push replaces. Usage:
+# comment_plan.sh INVENTORY PULL_REQUEST. Needs gh and GH_TOKEN; GITHUB_REPOSITORY names the repository, as GitHub Actions sets it.
+set -euo pipefail
+inventory=$1 number=$2
+marker="<!-- plan of $inventory -->"
+body=$(mktemp)
+trap 'rm -f "$body"' EXIT
+
+{
+  echo "$marker"
+  echo "## Plan of \`$inventory\`"
+  found=false
+  for page in reports/*/plan/plan.md; do
+    [ -f "$page" ] || continue
+    found=true
+    cat "$page"
+  done
+  $found || echo "The plan failed before it had a page. The job's log says why."
+} >"$body"
+# GitHub takes 65,536 characters; the whole plan is in the job's log.
+if [ "$(wc -c <"$body")" -gt 65000 ]; then
+  head -c 64000 "$body" >"$body.short"
+  printf '\n\n… cut here; the whole plan is in the log of the job.\n' >>"$body.short"
+  mv "$body.short" "$body"
+fi
+
+previous=$(gh api "repos/$GITHUB_REPOSITORY/issues/$number/comments" --paginate \
+  --jq ".[] | select(.body | startswith(\"$marker\")) | .id" | head -n 1)
+if [ -n "$previous" ]; then
+  gh api --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$previous" --silent -F "body=@$body"
+else
+  gh api --method POST "repos/$GITHUB_REPOSITORY/issues/$number/comments" --silent -F "body=@$body"
+fi
