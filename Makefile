@@ -78,7 +78,7 @@ test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, veri
 	@molecule test --all
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks killed at random moments, thousands of requests
+soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
 	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
 	@python -m pytest tests/soak -q

@@ -31,6 +31,8 @@ PAGE = ROOT / "bench" / "page.md"
 def main(arguments: list[str] | None = None) -> int:
     """Run the cases that are asked for. Exit codes: 0 measured, 1 a tool failed (what it said on standard error)."""
     options = _parser().parse_args(arguments)
+    if options.report_only:
+        return _report_again(publish=options.publish)
     wanted = [case for case in CASES if not options.case or case.key in options.case]
     OUTPUT.mkdir(parents=True, exist_ok=True)
     try:
@@ -47,12 +49,22 @@ def main(arguments: list[str] | None = None) -> int:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": _machine(measured.load),
         "versions": ", ".join(f"{name} {version}" for name, version in versions(OUTPUT / "tools").items()),
-        "command": shlex.join(["python", "-m", "bench", *(sys.argv[1:] if arguments is None else arguments)]),
+        "command": _command(sys.argv[1:] if arguments is None else arguments),
         "floor": unavoidable_seconds(options.scale),
         "scale": options.scale,
     }
     _keep(measured, facts)
     _write(measured, facts, publish=options.publish)
+    return 0
+
+
+def _report_again(*, publish: bool) -> int:
+    try:
+        kept = json.loads((OUTPUT / "results.json").read_text(encoding="utf-8"))
+    except OSError:
+        print("Nothing was measured yet: run the bench without --report-only first.", file=sys.stderr)
+        return 1
+    _write(Measured(kept["seconds"], kept["processor_seconds"]), kept, publish=publish)
     return 0
 
 
@@ -101,6 +113,10 @@ def _page(measured: str, targets: str, facts: Mapping[str, Any]) -> str:
     )
 
 
+def _command(arguments: list[str]) -> str:
+    return f'make bench ARGUMENTS="{shlex.join(arguments)}"' if arguments else "make bench"
+
+
 def _machine(load: list[float]) -> str:
     between = f"{min(load):.1f} to {max(load):.1f}" if load else "unknown"
     return (
@@ -120,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scale", type=float, default=0.05, help="what part of its real time a creation takes (0.05)")
     parser.add_argument("--publish", action="store_true", help="also write docs/benchmark.md and docs/benchmark.svg")
+    parser.add_argument(
+        "--report-only", action="store_true", help="measure nothing, write the last run's results again"
+    )
     return parser
 
 

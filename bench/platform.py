@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from ansible_collections.concert.platform.plugins.module_utils.stack.parameters import broken_rule
 from ansible_collections.concert.platform.plugins.module_utils.stack.resolve import Resolver
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
 
@@ -65,6 +66,8 @@ class Stacks:
                 found[name] = self.name(_STACK_PARAMETER[name])
             elif name.endswith("CodeKey") or name == "SharedLayerKey":
                 found[name] = PACKAGE_KEY
+            elif parameter.default is None and not broken_rule(parameter, ""):
+                found[name] = ""  # an optional part, left out
             elif parameter.default is None:
                 raise ValueError(f"{TEMPLATES[layer]}: the bench has no value for its parameter {name}")
         if self.changed is not None and layer == CHANGED[0]:

@@ -122,7 +122,7 @@ def _text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 _WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _HEAD = 860, 250, 120, 18, 6, 34
-_INK, _OURS, _OTHER, _ANSIBLE = "#24292f", "#1f5fae", "#c9d1d9", "#eef1f4"
+_INK, _OURS, _OTHER, _ANSIBLE = "#24292f", "#8ab8ee", "#d8dee4", "#f6f8fa"
 
 
 def drawing(seconds: Seconds, cases: Titles, engines: Titles, floor: float, caption: str) -> str:
@@ -146,7 +146,7 @@ def drawing(seconds: Seconds, cases: Titles, engines: Titles, floor: float, capt
             parts.append(_words(_LEFT - 8, top + 13, title, end=True, bold=key == "ours"))
             parts.append(
                 f'<rect x="{_LEFT}" y="{top}" width="{middle * scale:.1f}" height="{_BAR}" fill="{fill}" '
-                f'stroke="{_INK}" stroke-width="{2 if key == "ours" else 0.75}"/>'
+                f'stroke="{_INK}" stroke-width="{2.5 if key == "ours" else 0.75}"/>'
             )
             if high > low:
                 left, right, y = _LEFT + low * scale, _LEFT + high * scale, top + _BAR / 2

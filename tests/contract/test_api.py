@@ -21,7 +21,7 @@ CONTRACT = json.loads((Path(__file__).resolve().parents[2] / assembler.CONTRACT)
 # Route → documented statuses. 400 needs input, 413 a body, 404 something to find.
 COMMON = {"200", "403", "429", "500", "502", "503", "504"}
 ROUTES = {
-    ("POST", "/chat"): COMMON | {"400", "413"},
+    ("POST", "/chat"): COMMON | {"400", "409", "413"},
     ("GET", "/history/{session_id}"): COMMON | {"400", "404"},
     ("GET", "/venues/popularity"): COMMON | {"400"},
     ("POST", "/predictions/tickets"): COMMON | {"400", "404", "413"},
@@ -31,7 +31,17 @@ ROUTES = {
 # The answers' fields, as the platform's contract lists them.
 ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/chat"): dict.fromkeys(
-        ["message", "session_id", "intent", "confidence", "low_confidence", "data", "suggestions", "timestamp"]
+        [
+            "message",
+            "session_id",
+            "intent",
+            "confidence",
+            "low_confidence",
+            "source",
+            "data",
+            "suggestions",
+            "timestamp",
+        ]
     ),
     ("GET", "/history/{session_id}"): {
         "session_id": None,

@@ -1258,6 +1258,12 @@ APPLICATION = {
         "has the boundary None",
         PRODUCTION,
     ),
+    "alias-without-a-version": own(
+        "properties_that_aws_needs_are_given",
+        CHATBOT,
+        drop("ChatbotAnalyticsAlias", "FunctionVersion"),
+        "has no FunctionVersion",
+    ),
     "right-to-a-key-that-is-a-bucket": own(
         "key_rights_are_on_keys",
         COMPUTE,
@@ -1443,8 +1449,8 @@ APPLICATION = {
     "right-that-no-code-uses": own(
         "roles_allow_what_the_code_calls_and_no_more",
         COMPUTE,
-        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
-        "allows dynamodb:DeleteItem on table, which ChatbotFunction never calls",
+        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:BatchGetItem"]),
+        "allows dynamodb:BatchGetItem on table, which ChatbotFunction never calls",
     ),
     "call-without-the-right": own(
         "roles_allow_what_the_code_calls_and_no_more",

@@ -57,9 +57,14 @@ def import_function(name: str, *modules: str) -> SimpleNamespace:
 
 
 @functools.cache
+def function_module(name: str, module: str) -> Any:
+    """A pure module of a function, imported once: for tests that ask it many times."""
+    return getattr(import_function(name, module), module)
+
+
 def core_of(name: str) -> Any:
-    """A function's pure core, imported once: for tests that ask it many times."""
-    return import_function(name).core
+    """A function's pure core, imported once."""
+    return function_module(name, "core")
 
 
 def forget_functions() -> None:

@@ -182,6 +182,9 @@ class FakeGateway:
         self._called(f"resources {stack_id}")
         return self.held.get(stack_id.split("/")[1], [])
 
+    def expect_resources(self, stack_id: str) -> None:
+        """Nothing is asked ahead here."""
+
     def export_names(self) -> frozenset[str]:
         self._called("export_names")
         return self.exports

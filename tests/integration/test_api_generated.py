@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,12 @@ from tests.integration.site_runner import Site
 REQUESTS = int(os.environ.get("API_REQUESTS", "180"))
 SEED = int(os.environ.get("API_SEED", "20261127"))
 API = "concert-ai-api-development"
+#: Words that mean something to the chatbot.
+SALAD = (
+    "and the next ones what about jazz rock in on friday next month concerts they there that artist venue recommend i"
+    " like love hate live would sell out tickets how many much revenue popular best 3 when did last play earn forget my"
+    " preferences near me help similar to"
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,18 @@ def known() -> dict[str, list[str]]:
             f"How many tickets would {artists[0]} sell at {column('venues', 'name')[0]}?",
             "and the next ones?",
             "help",
+            *_salads([*artists, *cities, *column("venues", "name")]),
         ],
     }
+
+
+def _salads(names: list[str]) -> list[str]:
+    """Messages of such words and names in no order: whatever they ask, there is an answer."""
+    dice, words = random.Random(SEED), SALAD.split()
+    return [
+        " ".join(dice.choice(words) if dice.random() < 0.8 else dice.choice(names) for _ in range(dice.randint(2, 12)))
+        for _ in range(200)
+    ]
 
 
 def test_no_generated_request_finds_a_defect_or_an_undocumented_answer(
@@ -139,6 +156,30 @@ def test_without_a_valid_key_every_route_is_forbidden(api: Api, each: Operation,
     check(api, Request(each, {"session_id": "x"}, body="{}" if each.method == "POST" else None), 403, key=key)
 
 
+def test_a_conversation_goes_on_and_a_request_sent_twice_is_answered_once(api: Api) -> None:
+    def say(message: str, headers: dict[str, str] | None = None, status: int = 200) -> Any:
+        body = json.dumps({"message": message, "session_id": "talk", "user_id": "talker"})
+        return check(api, Request(operation("POST", "/chat"), headers=headers or {}, body=body), status)
+
+    first = say("What concerts are coming up?")
+    assert (first["intent"], first["source"], len(first["data"])) == ("upcoming_concerts", "warehouse", 5)
+    second = say("and the next ones?")
+    shown = [concert["concert_id"] for concert in first["data"] + second["data"]]
+    assert len(set(shown)) == len(shown) == 10
+    artist = say("tell me about that artist")
+    assert artist["data"]["name"] == second["data"][0]["artist"]
+    once = {"Idempotency-Key": "try-1"}
+    loves = say("I love jazz", once)
+    assert loves["message"].startswith("I will remember that.")
+    assert say("I love jazz", once) == loves
+    assert say("I hate jazz", once, 400)["details"]["field"] == "Idempotency-Key"
+    assert say("what are my preferences?")["data"]["genres"] == ["jazz"]
+    assert say("forget my preferences")["message"].startswith("I have forgotten")
+    history = check(api, Request(operation("GET", "/history/{session_id}"), {"session_id": "talk"}), 200)
+    assert [turn["content"] for turn in history["messages"]].count("I love jazz") == 1
+    assert len(history["messages"]) == 12
+
+
 def test_what_is_not_there_is_not_found(api: Api) -> None:
     check(api, Request(operation("GET", "/history/{session_id}"), {"session_id": "no-such-session"}), 404)
     body = json.dumps({"artist_id": "artist-adele", "venue_id": "nowhere"})
@@ -187,4 +228,22 @@ def test_without_its_right_to_the_warehouse_a_route_says_that_this_is_missing(ap
         assert body["details"]["dependency"] == "warehouse"
     finally:
         iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    check(api, RANKING, 200)
+
+
+@pytest.mark.skipif(REQUESTS < 1000, reason="takes the time that a slow warehouse gets: make soak")
+def test_a_slow_warehouse_is_a_timeout_and_nothing_runs_on(api: Api) -> None:
+    """The views' calendar is locked for longer than the function waits."""
+    serverless, data = api.client("redshift-serverless"), api.client("redshift-data")
+    name = "concert-namespace-development"
+    secret = serverless.get_namespace(namespaceName=name)["namespace"]["adminPasswordSecretArn"]
+    target = {"WorkgroupName": "concert-workgroup-development", "Database": "concerts", "SecretArn": secret}
+    locked = data.batch_execute_statement(**target, Sqls=["LOCK concert_dw.calendar", "SELECT pg_sleep(22)"])["Id"]
+    try:
+        body = check(api, RANKING, 504)
+        assert body["details"] == {"dependency": "warehouse"}
+        started = [each for each in data.list_statements(Status="STARTED")["Statements"] if each["Id"] != locked]
+        assert started == []
+    finally:
+        data.cancel_statement(Id=locked)
     check(api, RANKING, 200)

@@ -19,7 +19,7 @@ from ansible_collections.concert.platform.plugins.action.redshift_migrate import
 from concert_common import queries
 from concert_common.errors import UnavailableError
 from concert_common.prediction import Forecaster
-from concert_common.recommendation import Taste, UpcomingConcert, rank
+from concert_common.recommendation import Taste, recommend
 from concert_common.settings import WarehouseSettings
 from concert_common.tables import TABLES
 from concert_common.warehouse import Statement, Warehouse
@@ -318,11 +318,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "venue": {"venue_id": "q-hall"},
     "concert_history": {"artist_id": "q-one", "venue_id": "q-hall"},
     "recent_history": {},
-    "upcoming_concerts": {"location": "ICELAND"},
+    "upcoming_concerts": {"location": "ICELAND", "liked": ["rock", "Quizmaster"], "first": date(2020, 1, 1)},
+    "popular_upcoming": {"location": "Reykjavik", "last": date(2099, 1, 1)},
     "upcoming_of_artist": {"artist_id": "q-one"},
     "upcoming_in_venue": {"venue_id": "q-hall"},
+    "past_concerts": {"artist_id": "q-one", "venue_id": "q-hall"},
     "bought_genres": {"user_id": "q-customer"},
-    "names_in": {"message": "Would Quizmaster fill Question Club in Leeds?"},
+    "names_in": {"message": "would quizmaster fill question club in leeds?"},
     "artist_performance": {"artist_id": "q-one"},
     "top_earning_artists": {},
     "monthly_sales": {},
@@ -362,6 +364,8 @@ def test_names_are_found_in_a_message_whatever_it_contains(filled: Platform) -> 
     hostile = "' OR 1=1; -- %_\\ :message ?quizmaster"
     ((first, *_),) = ask(filled, queries.names_in(hostile))
     assert (first["kind"], first["id"]) == ("artist", "q-one")
+    ((city,),) = ask(filled, queries.names_in("what is on in reykjavik?"))
+    assert (city["kind"], city["name"]) == ("city", "Reykjavík")
 
 
 def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
@@ -374,11 +378,19 @@ def test_the_baseline_stands_on_the_history(filled: Platform) -> None:
 
 
 def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
-    upcoming, bought = ask(filled, queries.upcoming_concerts(), queries.bought_genres("q-customer"))
-    taste = Taste.bought(bought)
-    assert taste.genres == {"electronic": 1.0, "art pop": 1.0}
-    ranked = rank(map(UpcomingConcert.from_row, upcoming), taste=taste, location=None, only_matching=False, top_n=5)
-    assert [found.concert.concert_id for found in ranked] == ["q-next-0", "q-next-1"]
+    def recommended(*named: str, **options: Any) -> list[str]:
+        found = recommend(lambda each: ask(filled, *each), named, top_n=5, **options)
+        return [each.concert.concert_id for each in found]
+
+    (bought,) = ask(filled, queries.bought_genres("q-customer"))
+    assert Taste.bought(bought).genres == {"electronic": 1.0, "art pop": 1.0}
+    assert recommended(user_id="q-customer", only_matching=False) == ["q-next-0", "q-next-1"]
+    assert recommended("pop", only_matching=True) == ["q-next-0"], "art pop is a kind of pop"
+    assert recommended("Art-Pop", only_matching=True) == ["q-next-0"]
+    assert recommended("OTHER ACT", "' OR 1=1; --", only_matching=True) == ["q-next-1"]
+    assert recommended("q-one", only_matching=True) == ["q-next-0"]
+    assert recommended("polka", only_matching=True) == []
+    assert recommended(location="reykjavik", only_matching=False) == ["q-next-1"]
 
 
 @pytest.mark.parametrize(
@@ -387,7 +399,12 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
         "Which venues are most popular?",
         "Tell me about Quizmaster",
         "What concerts are coming up?",
+        "What is on in Reykjavik?",
+        "Which venues in Reykjavík are most popular?",
+        "When did Quizmaster last play at Question Hall?",
+        "How much are tickets for Other Act?",
         "Recommend a rock concert",
+        "Recommend something for me",
         "How many tickets would Quizmaster sell at Question Hall?",
         "How are ticket sales trending?",
         "help",
@@ -395,10 +412,10 @@ def test_recommendations_follow_what_was_bought(filled: Platform) -> None:
     ],
 )
 def test_every_chat_answer_is_words_and_json(filled: Platform, message: str) -> None:
-    chatbot = import_function("chatbot", "core", "answers")
-    entities = chatbot.core.entities_in(message, ask(filled, queries.names_in(message))[0])
-    recognised = chatbot.core.recognise(message, entities)
-    asked = chatbot.answers.Asked(message, entities, lambda statements: ask(filled, *statements))
+    chatbot = import_function("chatbot", "understanding", "answers")
+    rows = ask(filled, queries.names_in(chatbot.understanding.fold(message)))[0]
+    recognised = chatbot.understanding.understand(message, rows, date(2026, 11, 27), None)
+    asked = chatbot.answers.Asked(message, recognised, lambda statements: ask(filled, *statements), "q-customer")
     answer = chatbot.answers.ANSWERS[recognised.intent](asked)
     assert answer.message
     assert "None" not in answer.message

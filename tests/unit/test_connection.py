@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
 from botocore.exceptions import EndpointConnectionError
+from botocore.utils import parse_timestamp
 
 # Nothing listens on the discard port of this machine.
 NOWHERE = "http://127.0.0.1:9"
@@ -72,3 +74,32 @@ def test_a_worker_calls_nobody_once_its_run_is_dead(killed: bool) -> None:
     while part := os.read(told, 64):
         said += part
     assert said == (b"" if killed else b"sent")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("2026-11-27T06:41:04.386Z", id="cloudformation"),
+        pytest.param("2026-11-27T06:41:04Z", id="s3"),
+        pytest.param("2026-11-27T07:41:04.386000+01:00", id="with-an-offset"),
+        pytest.param("2026-11-27T06:41:04", id="without-a-zone"),
+        pytest.param("Fri, 27 Nov 2026 06:41:04 GMT", id="header"),
+        pytest.param(1795761664.386, id="json"),
+        pytest.param("1795761664", id="seconds-as-text"),
+    ],
+)
+def test_a_time_is_read_as_botocore_reads_it(value: Any) -> None:
+    assert reader() is not parse_timestamp
+    assert reader()(value) == parse_timestamp(value)
+    assert reader()(value).utcoffset() == parse_timestamp(value).utcoffset()
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="Thursday-ish"):
+        reader()("Thursday-ish")
+
+
+def reader() -> Any:
+    """What a client's answers are read with."""
+    client = Connection(region="eu-central-1", access_key="a", secret_key="b").client("cloudformation")
+    return client._endpoint._response_parser_factory.create_parser("query")._timestamp_parser

@@ -11,7 +11,8 @@ from concert_common.errors import ApiError
 from concert_common.warehouse import Statement, Warehouse
 from core import NOT_CONFIGURED, REACHABLE, UNREACHABLE
 
-CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+#: One attempt of three seconds each: with the warehouse's eight and its last call that is less than the function has.
+CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def warehouse_state(warehouse: Warehouse, seconds: float, logger: Logger) -> str:

@@ -14,6 +14,8 @@ CHECK_SECONDS = 8.0
 REACHABLE = "reachable"
 UNREACHABLE = "unreachable"
 NOT_CONFIGURED = "not_configured"
+#: Switched on, but not asked here: an answer of theirs costs.
+CONFIGURED = "configured"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class HealthSettings:
     version: str
     release_parameter: str
     conversations_table: str
+    agent_id: str | None
+    endpoint_name: str | None
 
     @classmethod
     def from_environment(cls, values: Mapping[str, str]) -> HealthSettings:
@@ -36,9 +40,17 @@ class HealthSettings:
             reader.text("API_VERSION"),
             reader.text("RELEASE_PARAMETER"),
             reader.text("CONVERSATIONS_TABLE"),
+            reader.optional("BEDROCK_AGENT_ID"),
+            reader.optional("SAGEMAKER_ENDPOINT_NAME"),
         )
         reader.check()
         return settings
+
+
+def optional_states(settings: HealthSettings) -> dict[str, str]:
+    """Whether what the platform does without is switched on."""
+    optional = {"agent": settings.agent_id, "endpoint": settings.endpoint_name}
+    return {name: CONFIGURED if value else NOT_CONFIGURED for name, value in optional.items()}
 
 
 def body(settings: HealthSettings, release: str | None, services: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from checks import CONFIG, conversations_state, read_release, warehouse_state
 from concert_common.http import Event, endpoint
 from concert_common.telemetry import Telemetry
 from concert_common.warehouse import Warehouse, seconds_left
-from core import CHECK_SECONDS, HealthSettings, body
+from core import CHECK_SECONDS, HealthSettings, body, optional_states
 
 SETTINGS = HealthSettings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
@@ -29,4 +29,4 @@ def lambda_handler(_event: Event, context: Any) -> dict[str, Any]:
         "conversations": conversations_state(dynamodb, SETTINGS.conversations_table, telemetry.logger),
     }
     release, services["release_pointer"] = read_release(ssm, SETTINGS.release_parameter, telemetry.logger)
-    return body(SETTINGS, release, services)
+    return body(SETTINGS, release, services | optional_states(SETTINGS))

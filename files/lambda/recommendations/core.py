@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from concert_common import queries
 from concert_common.http import Event
-from concert_common.recommendation import Taste, UpcomingConcert, rank
+from concert_common.recommendation import Recommendation, recommend
 from concert_common.requests import read, words
-from concert_common.warehouse import Row, Statement
+from concert_common.warehouse import Ask
 
 
 @dataclass(frozen=True)
@@ -40,25 +39,20 @@ class RecommendationRequest:
             return "location_filtered"
         return "genre_filtered" if self.preferences else "content_based"
 
-    def statements(self) -> list[Statement]:
-        """The concerts to choose from; then, for a known user without named tastes, what the user bought."""
-        wanted = [queries.upcoming_concerts(location=self.location)]
-        if self.user_id is not None and not self.preferences:
-            wanted.append(queries.bought_genres(self.user_id))
-        return wanted
+    def recommended(self, ask: Ask) -> list[Recommendation]:
+        """The concerts, best first: of named tastes only those that match, else any, by what the user bought."""
+        return recommend(
+            ask,
+            self.preferences,
+            user_id=self.user_id,
+            location=self.location,
+            only_matching=bool(self.preferences),
+            top_n=self.top_n,
+        )
 
 
-def body(request: RecommendationRequest, results: Sequence[Sequence[Row]]) -> dict[str, Any]:
+def body(request: RecommendationRequest, ranked: Sequence[Recommendation]) -> dict[str, Any]:
     """The whole answer."""
-    concerts, *bought = results
-    taste = Taste.named(request.preferences) if request.preferences else Taste.bought(bought[0] if bought else [])
-    ranked = rank(
-        (UpcomingConcert.from_row(row) for row in concerts),
-        taste=taste,
-        location=request.location,
-        only_matching=bool(request.preferences),
-        top_n=request.top_n,
-    )
     return {
         "recommendations": [found.body() for found in ranked],
         "type": request.type,

@@ -38,9 +38,26 @@ def test_when_all_answer_it_is_healthy_and_names_the_release(load: Callable[...,
         "status": "healthy",
         "version": "1.0.0",
         "release": "release of /concert-platform/development/release",
-        "services": {"warehouse": "reachable", "conversations": "reachable", "release_pointer": "reachable"},
+        "services": {
+            "warehouse": "reachable",
+            "conversations": "reachable",
+            "release_pointer": "reachable",
+            "agent": "not_configured",
+            "endpoint": "not_configured",
+        },
     }
     assert aws.clients["dynamodb"].of("describe_table") == [{"TableName": "conversations"}]
+
+
+def test_what_is_optional_says_whether_it_is_switched_on(
+    load: Callable[..., Any], aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_AGENT_ID", "AGENT12345")
+    monkeypatch.setenv("SAGEMAKER_ENDPOINT_NAME", "tickets-v1")
+    healthy(aws)
+    body = health(load)
+    assert (body["services"]["agent"], body["services"]["endpoint"]) == ("configured", "configured")
+    assert body["status"] == "healthy"
 
 
 def test_before_the_first_release_there_is_no_pointer_which_is_no_fault(load: Callable[..., Any], aws: FakeAws) -> None:

@@ -14,7 +14,7 @@ from concert_common.formats import iso, money
 from concert_common.http import correlation_id, endpoint
 from concert_common.telemetry import Measure, Telemetry, emit
 
-from tests.fakes.functions import Context, answer_body, get_event, logged
+from tests.fakes.functions import Context, answer_body, get_event, logged, metrics
 
 
 @pytest.fixture
@@ -92,6 +92,43 @@ def test_measures_are_printed_with_exactly_two_dimensions(
     assert (document["Environment"], document["DataType"]) == ("production", "artists")
     assert document["RecordsReceived"] == [3.0]
     assert "service" not in document
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(None, "Answers", id="answer"),
+        pytest.param(InvalidRequestError("top_n", "an integer"), "Refusals", id="refusal"),
+        pytest.param(UnavailableError("The warehouse is out of reach"), "Failures", id="failure"),
+        pytest.param(KeyError("x"), "Failures", id="defect"),
+    ],
+)
+def test_every_answer_is_counted_by_function_and_kind(
+    start: Callable[[], Telemetry],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+    kind: str,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"counted-{kind}")
+    telemetry = start()
+
+    @endpoint(telemetry)
+    def handler(_event: dict[str, Any], _context: Any) -> Mapping[str, Any]:
+        telemetry.count("Fallbacks")
+        if error:
+            raise error
+        return {}
+
+    for _ in range(2):
+        handler(get_event(), Context())
+        (document,) = metrics(capsys.readouterr().out)
+        (directive,) = document["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "ConcertPlatform"
+        assert directive["Dimensions"] == [["Environment", "Function"]]
+        assert (document["Environment"], document["Function"]) == ("staging", f"counted-{kind}")
+        assert (document[kind], document["Fallbacks"]) == ([1.0], [1.0]), "counts start anew with each invocation"
+        assert document["AnswerTime"][0] >= 0
 
 
 @pytest.mark.parametrize(

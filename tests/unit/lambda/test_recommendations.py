@@ -162,12 +162,54 @@ def test_a_place_is_bound_and_filters(load: Callable[..., Any], aws: FakeAws) ->
     assert "berlin" not in sql
 
 
+def test_the_warehouse_picks_the_candidates_by_bound_words(load: Callable[..., Any], aws: FakeAws) -> None:
+    aws.data_api.answer = lambda _sql, _parameters: UPCOMING
+    body = ask(load, {"artist_preferences": "Indie-Rock,Beyoncé"})
+    assert body["count"] == 0, "neither indie nor rock alone is indie rock"
+    ((sql, parameters),) = aws.data_api.executed
+    assert parameters == {
+        "name_0": "beyonce", "word_0_0": "beyonce", "name_1": "indie-rock", "word_1_0": "indie", "word_1_1": "rock"
+    }  # fmt: skip
+    assert "beyonc" not in sql.lower()
+
+
+@pytest.mark.parametrize(
+    ("liked", "genres"),
+    [("hip hop", "hip-hop"), ("R&B", "r&b"), ("Hip-Hop", "hip hop"), ("Rosalía", ""), ("rosalia", "")],
+)
+def test_hyphens_accents_and_case_do_not_count(liked: str, genres: str) -> None:
+    found = rank(
+        [concert(artist="Rosalía", genres=genres)],
+        taste=Taste.named([liked]), location="BERLÍN", only_matching=True, top_n=5,
+    )  # fmt: skip
+    assert len(found) == 1
+
+
+@given(found=concerts, taste=tastes, location=st.none() | st.sampled_from(["berlin", "Germany"]))
+def test_every_reason_is_true(found: list[UpcomingConcert], taste: Taste, location: str | None) -> None:
+    for each in rank(found, taste=taste, location=location, only_matching=False, top_n=50):
+        true = {"popular artist": each.concert.popularity >= 70, "upcoming concert": len(each.reasons) == 1}
+        for reason in each.reasons:
+            kind, _, what = reason.partition(": ")
+            if kind == "genre":
+                assert what in each.concert.genres
+                assert any(set(liked.split()) <= set(what.split()) for liked in taste.genres)
+            elif kind == "artist":
+                assert what == each.concert.artist
+                assert what.lower() in taste.artists
+            elif reason.startswith("in "):
+                assert reason[3:] in (each.concert.city, each.concert.country)
+            else:
+                assert true[reason], reason
+
+
 def test_a_users_purchases_shape_the_order(load: Callable[..., Any], aws: FakeAws) -> None:
     aws.data_api.answer = lambda sql, _: [{"genre": "rock", "tickets": 3}] if "ticket_sales" in sql else UPCOMING
     body = ask(load, {"user_id": "customer-1"})
     assert body["type"] == "content_based"
     assert [each["concert_id"] for each in body["recommendations"]] == ["c0", "c1", "c2"]
-    assert aws.data_api.executed[1][1] == {"user_id": "customer-1"}
+    assert aws.data_api.executed[0][1] == {"user_id": "customer-1"}
+    assert len(aws.data_api.executed) == 3, "what could match the taste, and what is popular"
 
 
 def test_without_anything_known_the_popular_come_first(load: Callable[..., Any], aws: FakeAws) -> None:

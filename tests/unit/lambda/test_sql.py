@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from concert_common import queries
@@ -25,9 +26,14 @@ QUESTIONS: dict[str, Statement] = {
     "recent_history": queries.recent_history(),
     "upcoming_concerts": queries.upcoming_concerts(),
     "upcoming_concerts_somewhere": queries.upcoming_concerts(location="London"),
+    "upcoming_concerts_liked": queries.upcoming_concerts(
+        location="London", liked=["indie rock", "Björk"], first=date(2027, 1, 1), last=date(2027, 2, 1)
+    ),
+    "popular_upcoming": queries.popular_upcoming(location="London", first=date(2027, 1, 1)),
     "upcoming_of_artist": queries.upcoming_of_artist("a"),
     "upcoming_in_venue": queries.upcoming_in_venue("v"),
     "bought_genres": queries.bought_genres("u"),
+    "past_concerts": queries.past_concerts("a", None),
     "names_in": queries.names_in("hello"),
     "artist_performance": queries.artist_performance("a"),
     "top_earning_artists": queries.top_earning_artists(),

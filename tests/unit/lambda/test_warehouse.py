@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from concert_common.errors import TooSlowError, UnavailableError
 from concert_common.settings import WarehouseSettings
 from concert_common.warehouse import (
+    _CONFIG,
+    ANSWER_SECONDS,
+    CANCEL_WITHIN_SECONDS,
     FIRST_POLL_SECONDS,
+    KEPT_SECONDS,
+    LONGEST_CALL_SECONDS,
     LONGEST_POLL_SECONDS,
     Statement,
     StatementFailedError,
@@ -76,6 +82,43 @@ def test_the_wait_starts_short_grows_and_ends_before_the_callers_time_out() -> N
     assert time.pauses[1] > time.pauses[0]
     assert max(time.pauses) <= LONGEST_POLL_SECONDS
     assert api.cancelled == ["statement-1"]
+
+
+def test_a_slow_warehouse_gets_its_504_before_the_functions_time_is_over() -> None:
+    config: Any = _CONFIG
+    attempts = config.retries["total_max_attempts"]
+    assert attempts * (config.connect_timeout + config.read_timeout) < LONGEST_CALL_SECONDS
+    # The last call before the deadline takes its longest, and one cancellation that was begun in time too.
+    assert ANSWER_SECONDS + CANCEL_WITHIN_SECONDS + LONGEST_CALL_SECONDS < 28
+    assert ANSWER_SECONDS + KEPT_SECONDS < 28
+
+
+def test_all_that_still_runs_is_cancelled_and_a_slow_api_is_not_asked_to() -> None:
+    api, time = FakeDataApi(), Time()
+    api.never_ends = True
+    with pytest.raises(TooSlowError):
+        warehouse(api, time).all_rows([Statement("A"), Statement("B")], seconds=1)
+    assert api.cancelled == ["statement-1", "statement-2"]
+    slow, late = FakeDataApi(), Time()
+    slow.never_ends = True
+    describe = slow.describe_statement
+
+    def takes_long(Id: str) -> dict[str, object]:  # noqa: N803 - the Data API's own name
+        late.now += 8
+        return describe(Id)
+
+    slow.describe_statement = takes_long  # type: ignore[method-assign]
+    with pytest.raises(TooSlowError):
+        warehouse(slow, late).rows(Statement("A"), seconds=1)
+    assert slow.cancelled == []
+
+
+def test_an_api_that_does_not_answer_in_time_is_504() -> None:
+    api = FakeDataApi()
+    api.refusal = ReadTimeoutError(endpoint_url="https://redshift-data")
+    with pytest.raises(TooSlowError) as raised:
+        warehouse(api).rows(Statement("SELECT"), seconds=5)
+    assert (raised.value.status, raised.value.details) == (504, {"dependency": "warehouse"})
 
 
 def test_a_statement_that_was_too_slow_is_504_even_if_it_cannot_be_cancelled() -> None:

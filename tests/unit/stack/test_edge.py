@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.exceptions as boto
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
-from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway
+from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
     ConnectionLostError,
     CredentialsError,
@@ -434,6 +435,80 @@ def test_a_template_read_beside_a_look_counts_once_and_only_if_nothing_came_betw
 
     gateway.describe("demo")
     assert gateway._ahead is not None
-    assert gateway._ahead[1].text() == "read 3"
+    assert gateway._ahead[1].answer() == "read 3"
     gateway.stack_policy("demo")
     assert gateway.template_text("arn:demo") == "read 4"
+
+
+class Stacks:
+    """A client with one stack, one that does not exist, and one that may not be seen."""
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if StackName == "absent":
+            raise boto.ClientError({"Error": {"Code": "ValidationError", "Message": "Stack does not exist"}}, "x")
+        if StackName == "hidden":
+            raise boto.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "x")
+        return {"Stacks": [{"StackName": StackName, "StackId": f"arn:{StackName}", "StackStatus": "CREATE_COMPLETE"}]}
+
+    def get_template(self, StackName: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if StackName == "unreadable":
+            raise boto.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "x")
+        return {"TemplateBody": f"of {StackName}"}
+
+
+def test_several_stacks_are_looked_at_together_and_only_what_is_known_is_told() -> None:
+    gateway = AwsGateway(Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL))
+    gateway._cfn = Stacks()
+    found = gateway.look_ahead_at(["one", "absent", "hidden", "unreadable", "two"])()
+    assert [(look.name, look.described and look.described["StackId"], look.template) for look in found] == [
+        ("one", "arn:one", "of one"),
+        ("absent", None, ""),
+        ("two", "arn:two", "of two"),
+    ]
+    assert all(0 <= WallClock().now() - look.began < 60 for look in found)
+
+
+def test_no_client_is_made_before_aws_is_called() -> None:
+    gateway = AwsGateway(Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL))
+    assert gateway._clients == {}
+    assert gateway.region == "eu-central-1"
+    assert set(gateway._clients) == {"cloudformation"}
+
+
+class Answers(Templates):
+    """Counts who asks for exports, the caller and a stack's resources; no stack exists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.meta = SimpleNamespace(region_name="eu-central-1")
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        raise boto.ClientError({"Error": {"Code": "ValidationError", "Message": "Stack does not exist"}}, "x")
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        self.asked.append("caller")
+        return {"Arn": "arn:aws:iam::1:user/x", "Account": "1"}
+
+    def get_paginator(self, operation: str) -> Any:
+        self.asked.append(operation)
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        return [{"Exports": [{"Name": f"export-{len(self.asked)}"}], "StackResourceSummaries": []}]
+
+
+def test_what_a_creation_asks_for_is_asked_beside_the_look_and_counts_once() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._cfn = gateway._clients["sts"] = client = Answers()
+    assert gateway.describe("demo") is None
+    assert gateway.stack_arn("demo") == "arn:aws:cloudformation:eu-central-1:1:stack/demo/"
+    first = gateway.export_names()
+    assert sorted(client.asked) == ["caller", "list_exports"]
+    assert gateway.export_names() != first
+    assert client.asked.count("list_exports") == 2
+    gateway.expect_resources("arn:demo")
+    assert gateway.resources("arn:demo") == []
+    assert client.asked.count("list_stack_resources") == 1

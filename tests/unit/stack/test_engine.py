@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import pytest
@@ -167,6 +168,46 @@ class TestNothingToDo:
         assert "execute" not in aws.names()
 
 
+class TestUnchanged:
+    """What was seen before proves that there is nothing to do, or proves nothing; AWS is not asked either way."""
+
+    def test_equal_in_all(self, engine: Engine, aws: FakeGateway) -> None:
+        stack = existing(aws, outputs=(Output("A", "1"),), tags={"a": "1"})
+        result = engine.unchanged(desired(tags={"a": "1"}, termination_protection=False), stack, TEXT)
+        assert result is not None
+        assert (result.changed, result.status, result.outputs) == (False, "CREATE_COMPLETE", {"A": "1"})
+        assert result == replace(
+            engine.present(desired(tags={"a": "1"}, termination_protection=False), check=False), seconds=result.seconds
+        )
+        assert aws.names() == ["describe", "template_text"]
+
+    @pytest.mark.parametrize(
+        ("stack", "options"),
+        [
+            pytest.param({"tags": {"a": "1"}}, {"tags": {"a": "2"}}, id="tags"),
+            pytest.param({}, {"role_arn": "arn:role"}, id="role"),
+            pytest.param({}, {"notification_arns": ("arn:topic",)}, id="notification"),
+            pytest.param({}, {"termination_protection": True}, id="protection"),
+            pytest.param({}, {"stack_policy": {"Statement": []}}, id="policy-that-was-not-seen"),
+            pytest.param({"status": StackStatus.UPDATE_IN_PROGRESS}, {}, id="in-progress"),
+            pytest.param({"status": StackStatus.ROLLBACK_COMPLETE}, {}, id="failed-creation"),
+            pytest.param({"status": StackStatus.UPDATE_ROLLBACK_COMPLETE}, {}, id="after-a-rollback"),
+            pytest.param({}, {"text": TEXT + "# x\n"}, id="text"),
+        ],
+    )
+    def test_no_proof(self, engine: Engine, aws: FakeGateway, stack: dict[str, Any], options: dict[str, Any]) -> None:
+        assert engine.unchanged(desired(**options), existing(aws, **stack), TEXT) is None
+        assert aws.calls == []
+
+    def test_an_opaque_template_proves_nothing(self, engine: Engine, aws: FakeGateway) -> None:
+        text = "Parameters:\n  Key: {Type: String, NoEcho: true}\n" + TEXT
+        stack = existing(aws, parameters={"Key": "****"})
+        assert engine.unchanged(desired(text, parameters={"Key": "****"}), stack, text) is None
+
+    def test_the_stacks_own_template_proves_nothing(self, engine: Engine, aws: FakeGateway) -> None:
+        assert engine.unchanged(Desired("demo"), existing(aws), TEXT) is None
+
+
 class TestApply:
     """Exactly the planned change set is executed, and waited for."""
 
@@ -183,7 +224,7 @@ class TestApply:
             assert "demo" not in aws.stacks
         else:
             assert result.status == "CREATE_COMPLETE"
-            assert lines == ["storage 1/1 in 7 s · done: Queue"]
+            assert lines == ["storage 1/1 in 5 s · done: Queue"]
             assert [(e.logical_id, e.seconds) for e in result.timeline] == [("Queue", 4.7)]
             assert result.seconds == round(clock.seconds, 3)
 
@@ -248,10 +289,37 @@ class TestApply:
         ]
         engine.present(desired(), check=False)
         assert clock.sleeps[0] == pytest.approx(0.2)
-        assert max(clock.sleeps) == pytest.approx(5.0)
+        assert max(clock.sleeps) == pytest.approx(3.0)
         assert clock.sleeps == sorted(clock.sleeps[:-1]) + clock.sleeps[-1:]
-        assert len(clock.sleeps) < 400
-        assert clock.seconds - 1500.5 <= 5.0
+        assert len(clock.sleeps) < 600
+        assert clock.seconds - 1500.5 <= 3.0
+
+    @pytest.mark.parametrize("seconds", [8.0, 20.0, 60.0, 300.0])
+    def test_an_end_is_noticed_a_twentieth_of_the_time_late_at_most(
+        self, engine: Engine, aws: FakeGateway, clock: FakeClock, seconds: float
+    ) -> None:
+        aws.planned = [ready()]
+        aws.operations = [[Happening(0.0, "demo", "CREATE_IN_PROGRESS"), Happening(seconds, "demo", "CREATE_COMPLETE")]]
+        engine.present(desired(), check=False)
+        assert clock.seconds - seconds <= max(seconds / 20, 0.25) + 1e-6
+        assert len(clock.sleeps) <= seconds / 0.5 + 30
+
+    def test_aws_is_asked_twice_a_second_at_most_while_much_is_left_to_do(
+        self, engine: Engine, aws: FakeGateway, clock: FakeClock
+    ) -> None:
+        members = [
+            {"Action": "Add", "LogicalResourceId": f"Queue{number}", "ResourceType": "AWS::SQS::Queue"}
+            for number in range(20)
+        ]
+        aws.planned = [ready(*members)]
+        news = [Happening(number * 5.0, f"Queue{number}", "CREATE_COMPLETE") for number in range(20)]
+        aws.operations = [
+            [Happening(0.0, "demo", "CREATE_IN_PROGRESS"), *news, Happening(96.0, "demo", "CREATE_COMPLETE")]
+        ]
+        engine.present(desired(), check=False)
+        late = [pause for pause, at in zip(clock.sleeps, accumulate(clock.sleeps), strict=True) if 6 < at < 80]
+        assert min(late) >= 0.5
+        assert min(clock.sleeps[-5:]) < 0.5
 
     def test_a_pending_change_set_is_waited_for(self, engine: Engine, aws: FakeGateway) -> None:
         existing(aws)

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import TemplateError
-from ansible_collections.concert.platform.plugins.module_utils.stack.template import normalised, parse, text_of
+from ansible_collections.concert.platform.plugins.module_utils.stack.template import (
+    normalised,
+    parameters_only,
+    parse,
+    text_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).resolve().parents[3]
 QUEUE = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
 
 
@@ -179,3 +187,43 @@ def test_whatever_the_text_it_is_a_template_or_a_clear_error(text: str) -> None:
 
 def test_line_ends_do_not_count_as_a_difference() -> None:
     assert normalised("a: 1\r\nb: 2\r\n") == normalised("a: 1\nb: 2")
+
+
+class TestParametersOnly:
+    """Reading the parameters alone tells the same of them as reading everything."""
+
+    @pytest.mark.parametrize("path", sorted((ROOT / "files" / "cloudformation").glob("*.yaml")), ids=lambda p: p.name)
+    def test_the_platforms_templates(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        read = parameters_only(text, path.name)
+        assert read is not None
+        assert read.parameters == parse(text, path.name).parameters
+        assert not parse(text, path.name).opaque_reason
+        assert read.text == text
+
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            pytest.param("Parameters:\n  Key: {Type: String, NoEcho: true}\n", id="no-echo"),
+            pytest.param("Parameters:\n  A: {Type: String}\nTransform: AWS::Serverless-2016-10-31\n", id="transform"),
+            pytest.param('Parameters:\n  A: {Type: "AWS::SSM::Parameter::Value<String>"}\n', id="ssm"),
+            pytest.param("Parameters:\n  A: {Type: String, Default: '{{resolve:ssm:x}}'}\n", id="dynamic"),
+            pytest.param("", id="no-parameters"),
+            pytest.param("Parameters: {A: {Type: String}}\n", id="in-one-line"),
+            pytest.param("Parameters:\n  A: [\n", id="broken"),
+            pytest.param("Parameters:\n  A: {Type: String}\nMetadata:\n  X: |\nParameters:\n  B: {}\n", id="twice"),
+        ],
+    )
+    def test_what_needs_more_is_left_to_the_whole(self, extra: str) -> None:
+        assert parameters_only(f"{extra}Resources:\n  Q: {{Type: AWS::SQS::Queue}}\n", "t.yaml") is None
+
+    def test_a_nested_stack_and_json_are_left_to_the_whole(self) -> None:
+        nested = "Parameters:\n  A: {Type: String}\nResources:\n  N: {Type: AWS::CloudFormation::Stack}\n"
+        assert parameters_only(nested, "t.yaml") is None
+        assert parameters_only('{"Parameters": {"A": {"Type": "String"}}, "Resources": {}}', "t.json") is None
+
+    def test_comments_and_empty_lines_belong_to_the_section(self) -> None:
+        text = "Parameters:\n  # One.\n  A: {Type: String}\n\n# Two.\n  B: {Type: Number}\nResources:\n  Q: {Type: T}\n"
+        read = parameters_only(text, "t.yaml")
+        assert read is not None
+        assert set(read.parameters) == {"A", "B"} == set(parse(text, "t.yaml").parameters)

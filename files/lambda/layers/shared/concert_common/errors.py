@@ -34,6 +34,12 @@ class NotFoundError(ApiError):
         super().__init__(f"Unknown {field}", {"field": field, "rule": "an existing one", "value": value})
 
 
+class ConflictError(ApiError):
+    """409: the same request is being answered just now."""
+
+    status = 409
+
+
 class UnavailableError(ApiError):
     """503: a dependency is not configured, refuses us, or does not answer."""
 

@@ -21,7 +21,7 @@ from typing import cast
 from concert_common import effects, queries
 from concert_common.effects import Fit, Observation
 from concert_common.errors import NotFoundError
-from concert_common.warehouse import Row, Statement
+from concert_common.warehouse import Ask, Row
 
 MODEL = "baseline"
 LOW_CONFIDENCE = 0.7
@@ -40,9 +40,6 @@ _KIND_FEATURES = 3
 _DEARNESS = _KIND_FEATURES
 _FEATURES = _KIND_FEATURES + 1 + _DAYS
 _RANGE_WIDTH = NormalDist().inv_cdf(0.5 + RANGE_SHARE / 2)
-
-#: Runs statements and returns their rows in order; bound to the request's deadline.
-Ask = Callable[[Sequence[Statement]], Sequence[Sequence[Row]]]
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,38 @@ LIMIT takes no parameter everywhere. The fixed limits bound what one answer weig
 
 from __future__ import annotations
 
-from concert_common.warehouse import Statement
+from collections.abc import Sequence
+from datetime import date
+
+from concert_common.text import fold, words_of
+from concert_common.warehouse import Scalar, Statement
+
+#: Letters with marks by the plain one, as a message is folded; other letters must be written as they are.
+_MARKED = {
+    "a": "àáâãäåāăą", "c": "çćč", "d": "ď", "e": "èéêëēėęě", "g": "ğ", "i": "ìíîïī", "n": "ñńň", "o": "òóôõöōő",
+    "r": "ř",    "s": "śšş", "t": "ťţ", "u": "ùúûüūůű", "y": "ýÿ", "z": "źżž",
+}  # fmt: skip
+_FROM = "".join(_MARKED.values())
+_TO = "".join(plain * len(marked) for plain, marked in _MARKED.items())
 
 
-def venue_popularity(*, top_n: int, min_events: int) -> Statement:
-    """Venues with at least `min_events` completed concerts in the last 365 days, best first."""
+def _folded(column: str) -> str:
+    return f"TRANSLATE(LOWER({column}), '{_FROM}', '{_TO}')"
+
+
+def venue_popularity(*, top_n: int, min_events: int, city: str | None = None) -> Statement:
+    """Venues with at least `min_events` completed concerts in the last 365 days, best first, of one city if given."""
+    in_city = f" AND {_folded('city')} = CAST(:city AS VARCHAR(512))" if city is not None else ""
     return Statement(
-        "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"
+        "SELECT place, venue_id, name, city, capacity, total_events, attendance_rate, total_revenue,"  # noqa: S608
         " revenue_per_event FROM ("
         "SELECT ROW_NUMBER() OVER (ORDER BY popularity_rank) AS place, venue_id, name, city, capacity,"
         " total_events, attendance_rate, total_revenue, revenue_per_event"
         " FROM concert_dw.v_venue_popularity"
         " WHERE as_of = CURRENT_DATE AND total_events >= CAST(:min_events AS INTEGER)"
-        ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
-        {"min_events": min_events, "top_n": top_n},
+        + in_city
+        + ") AS ranked WHERE place <= CAST(:top_n AS INTEGER) ORDER BY place",
+        {"min_events": min_events, "top_n": top_n, **({"city": fold(city)} if city is not None else {})},
     )
 
 
@@ -68,22 +86,56 @@ def recent_history() -> Statement:
 
 
 _UPCOMING = (
-    "SELECT concert_id, artist_id, artist_name, genre, popularity_score, venue_name, city, state, country,"
+    "SELECT concert_id, artist_id, artist_name, genre, popularity_score, venue_id, venue_name, city, state, country,"
     " event_date, ticket_prices FROM concert_dw.v_upcoming_concerts"
 )
 
 
-def upcoming_concerts(*, location: str | None = None) -> Statement:
-    """Scheduled concerts from today on, soonest first, in one city, state or country if given."""
-    order = " ORDER BY event_date, concert_id LIMIT 2000"
-    if location is None:
-        return Statement(_UPCOMING + order)
-    return Statement(
-        _UPCOMING
-        + " WHERE LOWER(CAST(:location AS VARCHAR(512))) IN (LOWER(city), LOWER(state), LOWER(country))"
-        + order,
-        {"location": location},
-    )
+def upcoming_concerts(
+    *, location: str | None = None, liked: Sequence[str] = (), first: date | None = None, last: date | None = None
+) -> Statement:
+    """Scheduled concerts from today on, soonest first, 2,000 of them.
+
+    In one city, state or country if given; of the artists and genres in `liked` if there are any, where a genre may be
+    part of another (`rock` of `indie rock`); from a first to a last day if given.
+    """
+    conditions, parameters = _upcoming_conditions(location, first, last)
+    if liked:
+        wanted = []
+        for number, name in enumerate(liked):
+            words = [f"STRPOS({_folded('genre')}, :word_{number}_{place}) > 0" for place in range(len(words_of(name)))]
+            parameters |= {f"word_{number}_{place}": word for place, word in enumerate(words_of(name))}
+            parameters[f"name_{number}"] = fold(name)
+            genre = f"({' AND '.join(words)}) OR " if words else ""
+            wanted.append(f"{genre}{_folded('artist_name')} = :name_{number} OR LOWER(artist_id) = :name_{number}")
+        conditions.append(f"({' OR '.join(wanted)})")
+    return Statement(_UPCOMING + _where(conditions) + " ORDER BY event_date, concert_id LIMIT 2000", parameters)
+
+
+def popular_upcoming(*, location: str | None = None, first: date | None = None, last: date | None = None) -> Statement:
+    """The 200 scheduled concerts of the most popular artists, for whoever has no taste that is known."""
+    conditions, parameters = _upcoming_conditions(location, first, last)
+    order = " ORDER BY popularity_score DESC NULLS LAST, event_date, concert_id LIMIT 200"
+    return Statement(_UPCOMING + _where(conditions) + order, parameters)
+
+
+def _upcoming_conditions(
+    location: str | None, first: date | None, last: date | None
+) -> tuple[list[str], dict[str, Scalar]]:
+    conditions, parameters = [], dict[str, Scalar]()
+    if location is not None:
+        place = "CAST(:location AS VARCHAR(512))"
+        conditions.append(f"{place} IN ({_folded('city')}, {_folded('state')}, {_folded('country')})")
+        parameters["location"] = fold(location)
+    for name, operator, day in (("first", ">=", first), ("last", "<=", last)):
+        if day is not None:
+            conditions.append(f"event_date {operator} CAST(:{name} AS DATE)")
+            parameters[name] = day.isoformat()
+    return conditions, parameters
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return " WHERE " + " AND ".join(conditions) if conditions else ""
 
 
 def upcoming_of_artist(artist_id: str) -> Statement:
@@ -100,6 +152,20 @@ def upcoming_in_venue(venue_id: str) -> Statement:
     )
 
 
+def past_concerts(artist_id: str | None, venue_id: str | None) -> Statement:
+    """The latest completed concerts of the artist, in the venue, or of the artist in the venue, newest first."""
+    conditions = {"artist_id": artist_id, "venue_id": venue_id}
+    given = {name: value for name, value in conditions.items() if value is not None}
+    return Statement(
+        "SELECT concert_id, artist_id, artist_name, venue_id, venue_name, city, event_date,"  # noqa: S608
+        " total_attendance,"
+        " attendance_rate, revenue FROM concert_dw.v_concert_history WHERE "
+        + " AND ".join(f"{name} = :{name}" for name in given)
+        + " ORDER BY event_date DESC, concert_id LIMIT 20",
+        given,
+    )
+
+
 def bought_genres(user_id: str) -> Statement:
     """The genres of the concerts that a customer bought tickets for, with the tickets of each."""
     return Statement(
@@ -113,16 +179,21 @@ def bought_genres(user_id: str) -> Statement:
 
 
 def names_in(message: str) -> Statement:
-    """Artists, venues and cities whose name occurs in the message, the longest names first."""
+    """Artists, venues and cities whose name occurs in the folded message, the longest names first.
+
+    Neither accents nor upper case count.
+    """
+    sources = (
+        ("SELECT '{kind}' AS kind, {kind}_id AS id, name FROM concert_dw.{kind}s", "artist", "name"),
+        ("SELECT '{kind}' AS kind, {kind}_id AS id, name FROM concert_dw.{kind}s", "venue", "name"),
+        ("SELECT DISTINCT '{kind}' AS kind, city AS id, city AS name FROM concert_dw.venues", "city", "city"),
+    )
+    asked = " UNION ALL ".join(
+        f"{select.format(kind=kind)} WHERE STRPOS(CAST(:message AS VARCHAR(8000)), {_folded(column)}) > 0"
+        for select, kind, column in sources
+    )
     return Statement(
-        "SELECT kind, id, name FROM ("
-        "SELECT 'artist' AS kind, artist_id AS id, name FROM concert_dw.artists"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(name)) > 0"
-        " UNION ALL SELECT 'venue' AS kind, venue_id AS id, name FROM concert_dw.venues"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(name)) > 0"
-        " UNION ALL SELECT DISTINCT 'city' AS kind, city AS id, city AS name FROM concert_dw.venues"
-        " WHERE STRPOS(LOWER(CAST(:message AS VARCHAR(8000))), LOWER(city)) > 0"
-        ") AS named ORDER BY LENGTH(name) DESC, kind, id LIMIT 50",
+        f"SELECT kind, id, name FROM ({asked}) AS named ORDER BY LENGTH(name) DESC, kind, id LIMIT 50",  # noqa: S608
         {"message": message},
     )
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
-from concert_common.warehouse import Row
+from concert_common import queries
+from concert_common.text import fold, words_of
+from concert_common.warehouse import Ask, Row
 
 #: How much each signal weighs where it is asked for.
 _TASTE, _POPULARITY, _PLACE = 0.6, 0.4, 0.2
 _POPULAR = 70
+#: Genres and artists that the warehouse is asked for at once.
+_MOST_LIKED = 40
 
 
 def genres_of(text: object) -> tuple[str, ...]:
@@ -53,7 +57,7 @@ class UpcomingConcert:
 
 @dataclass(frozen=True)
 class Taste:
-    """Liked genres with a weight above 0, and artists by name or id, all in lower case."""
+    """Liked genres with a weight above 0, and artists by name or id, all folded."""
 
     genres: Mapping[str, float] = field(default_factory=dict)
     artists: frozenset[str] = frozenset()
@@ -64,8 +68,8 @@ class Taste:
     @classmethod
     def named(cls, words: Iterable[str]) -> Taste:
         """From words that may be genres or artists: what they are shows when they match."""
-        lowered = [word.strip().lower() for word in words if word.strip()]
-        return cls(dict.fromkeys(lowered, 1.0), frozenset(lowered))
+        folded = [fold(word).strip() for word in words if word.strip()]
+        return cls(dict.fromkeys(folded, 1.0), frozenset(folded))
 
     @classmethod
     def bought(cls, rows: Sequence[Row]) -> Taste:
@@ -79,13 +83,14 @@ class Taste:
 
     def matches(self, concert: UpcomingConcert) -> tuple[float, list[str]]:
         """How well the concert fits, 0 to 1, and why."""
-        if concert.artist.lower() in self.artists or concert.artist_id.lower() in self.artists:
+        if fold(concert.artist) in self.artists or concert.artist_id.lower() in self.artists:
             return 1.0, [f"artist: {concert.artist}"]
         matched: dict[str, float] = {}
         for liked, weight in self.genres.items():
             for genre in concert.genres:
                 # "rock" also means "indie rock"; "indie rock" does not mean all rock.
-                closeness = 1.0 if genre == liked else 0.8 if set(liked.split()) <= set(genre.split()) else 0.0
+                wanted, had = words_of(liked), words_of(genre)
+                closeness = 1.0 if wanted == had else 0.8 if wanted and set(wanted) <= set(had) else 0.0
                 if closeness:
                     matched[genre] = max(matched.get(genre, 0.0), weight * closeness)
         if not matched:
@@ -119,9 +124,9 @@ class Recommendation:
 
 def _place(concert: UpcomingConcert, location: str) -> tuple[float, str]:
     """How near, 0 to 1, and the name of the place that matched."""
-    wanted = location.strip().lower()
+    wanted = fold(location).strip()
     for closeness, name in ((1.0, concert.city), (0.7, concert.state), (0.5, concert.country)):
-        if name.lower() == wanted:
+        if fold(name) == wanted:
             return closeness, name
     return 0.0, ""
 
@@ -158,3 +163,38 @@ def rank(
         ranked.append(Recommendation(concert, round(score, 4), tuple(reasons or ["upcoming concert"])))
     ranked.sort(key=lambda found: (-found.score, found.concert.day, found.concert.concert_id))
     return ranked[:top_n]
+
+
+def recommend(
+    ask: Ask,
+    named: Sequence[str],
+    *,
+    user_id: str | None = None,
+    location: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    only_matching: bool,
+    top_n: int,
+) -> list[Recommendation]:
+    """The best concerts of the warehouse for named genres and artists, else for what the user bought.
+
+    The warehouse picks the candidates: all that could match the taste, and, unless only those are wanted, the ones of
+    the most popular artists.
+    """
+    taste = Taste.named(named)
+    if not taste and user_id is not None:
+        taste = Taste.bought(ask([queries.bought_genres(user_id)])[0])
+    statements = []
+    if taste:
+        liked = sorted({*taste.genres, *taste.artists})[:_MOST_LIKED]
+        statements.append(queries.upcoming_concerts(location=location, liked=liked, first=first, last=last))
+    if not (taste and only_matching):
+        statements.append(queries.popular_upcoming(location=location, first=first, last=last))
+    found = {str(row["concert_id"]): row for rows in ask(statements) for row in rows}
+    return rank(
+        map(UpcomingConcert.from_row, found.values()),
+        taste=taste,
+        location=location,
+        only_matching=only_matching,
+        top_n=top_n,
+    )

@@ -34,6 +34,12 @@ class EnvironmentReader:
         """The variable `name` as `text` reads it, or None where it is empty or not set: the thing is switched off."""
         return self.text(name, pattern=pattern, rule=rule) if self._values.get(name) else None
 
+    def together(self, *names: str) -> None:
+        """Variables that make sense only all or none."""
+        absent = [name for name in names if not self._values.get(name)]
+        if 0 < len(absent) < len(names):
+            self._problems.append(f"{', '.join(absent)} is not set (needs a value, as {', '.join(names)} go together)")
+
     def integer(self, name: str, *, minimum: int, default: int | None = None) -> int:
         """The variable `name` as an integer of at least `minimum`."""
         value = self.text(

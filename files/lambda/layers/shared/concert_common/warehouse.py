@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from concert_common.errors import ApiError, TooSlowError, UnavailableError
 from concert_common.settings import WarehouseSettings
@@ -32,6 +32,8 @@ ANSWER_SECONDS = 15.0
 LONGEST_CALL_SECONDS = 9.0
 #: Later than this after the deadline, the Data API is slow itself and is not asked to cancel any more.
 CANCEL_WITHIN_SECONDS = 2.0
+#: Kept of a function's time for such a call and for answering, where it asks the warehouse more than once.
+KEPT_SECONDS = LONGEST_CALL_SECONDS + CANCEL_WITHIN_SECONDS
 
 _CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
@@ -72,6 +74,10 @@ class Statement:
     def bound(self) -> list[dict[str, str]]:
         """The parameters as the Data API takes them."""
         return [{"name": name, "value": str(value)} for name, value in self.parameters.items()]
+
+
+#: Runs statements side by side and returns their rows in order; bound to a request's deadline.
+Ask = Callable[[Sequence[Statement]], Sequence[Sequence[Row]]]
 
 
 class Warehouse:
@@ -188,6 +194,8 @@ class Warehouse:
             raise UnavailableError(
                 "The warehouse is not available", {"dependency": "warehouse", "cause": str(code)}
             ) from error
+        except ReadTimeoutError as error:
+            raise TooSlowError("The warehouse did not answer in time", {"dependency": "warehouse"}) from error
         except BotoCoreError as error:
             raise UnavailableError("The warehouse is out of reach", {"dependency": "warehouse"}) from error
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,19 @@ from ansible_collections.concert.platform.plugins.module_utils.connection import
     warm_up,
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack import record, results
-from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock
+from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway, WallClock, stack_of
 from ansible_collections.concert.platform.plugins.module_utils.stack.engine import Engine
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
     OperationFailedError,
     StackError,
     TemplateError,
 )
+from ansible_collections.concert.platform.plugins.module_utils.stack.following import stacks_ahead
 from ansible_collections.concert.platform.plugins.module_utils.stack.interrupt import farewell, interruptible, tell
+from ansible_collections.concert.platform.plugins.module_utils.stack.looks import Looks
 from ansible_collections.concert.platform.plugins.module_utils.stack.secrets import Scrubber
-from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
-from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
+from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired, Result
+from ansible_collections.concert.platform.plugins.module_utils.stack.template import parameters_only, parse
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -69,15 +72,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         engine: Engine | None = None
         run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:8]}"
         try:
-            desired = self._desired(options)
+            desired, text = self._desired(options), self._template_text(options)
             with interruptible():
                 gateway = AwsGateway(Connection.from_options(options), look_ahead=True)
                 engine = Engine(gateway, WallClock(), self._show, run_id, width=max(40, display.columns - 2))
-                carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[
-                    options["state"]
-                ]
                 try:
-                    result_of_engine = carry_out(desired, check=self._task.check_mode)
+                    result_of_engine = self._carried_out(options, desired, text, engine, gateway, task_vars or {})
                 except KeyboardInterrupt:
                     tell(farewell(desired.name, at_work=engine.at_work))
                     raise
@@ -88,6 +88,55 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if "events_file" in told:
                 told["msg"] += f"\nAll its events: {told['events_file']}"
         return {**result, **told}
+
+    def _carried_out(
+        self,
+        options: dict[str, Any],
+        desired: Desired,
+        text: tuple[str, str] | None,
+        engine: Engine,
+        gateway: AwsGateway,
+        task_vars: dict[str, Any],
+    ) -> Result:
+        """What the task asks for, done; beside it a look at the stacks of the tasks that follow.
+
+        `desired` has no template yet: `text` is that of the task's, and how messages call it.
+        """
+        looks = Looks(Path(constants.DEFAULT_LOCAL_TMP), gateway.identity, WallClock())
+        look = looks.take(desired.name) if options["state"] == "present" else None
+        if look is not None and look.described is None:
+            gateway.expect_creation()
+        elif look is not None and look.described is not None and look.counts and text is not None:
+            seen = replace(desired, template=parameters_only(*text) or parse(*text))
+            result = engine.unchanged(seen, stack_of(look.described), look.template)
+            if result is not None:
+                return result
+        desired = replace(desired, template=parse(*text) if text else None)
+        carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[options["state"]]
+        following = self._stacks_ahead(desired.name, task_vars)
+        # Where one stack has changed or is going to, others will: a task looks ahead only once it found nothing to do.
+        early = following and look is None and not looks.any_changed()
+        ahead = gateway.look_ahead_at(following) if early else None
+        unchanged = False
+        try:
+            result = carry_out(desired, check=self._task.check_mode)
+            unchanged = not result.changed
+        finally:
+            if not unchanged:
+                looks.changed()
+        if unchanged and ahead is None and len(following) > 1:
+            ahead = gateway.look_ahead_at(following)
+        for found in ahead() if ahead is not None else ():
+            looks.put(found)
+        return result
+
+    def _stacks_ahead(self, name: str, task_vars: dict[str, Any]) -> list[str]:
+        play = self._task.get_play()
+
+        def runs(task: Any) -> bool:
+            return bool(task.evaluate_tags(play.only_tags, play.skip_tags, all_vars=task_vars))
+
+        return [found for found in stacks_ahead(self._task, self._templar.template, runs) if found != name]
 
     def _kept_events(self, error: StackError, options: dict[str, Any], run_id: str, scrub: Scrubber) -> dict[str, str]:
         """`events_file` of the result: where the failed operation's events are kept."""
@@ -103,7 +152,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _desired(self, options: dict[str, Any]) -> Desired:
         return Desired(
             name=options["name"],
-            template=self._template(options),
             parameters=options["parameters"],
             tags=None if options["tags"] is None else {str(k): str(v) for k, v in options["tags"].items()},
             termination_protection=options["termination_protection"],
@@ -120,8 +168,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             wait=options["wait"],
         )
 
-    def _template(self, options: dict[str, Any]) -> Template | None:
-        """The template that the task names; None where the stack's own counts, or none is needed."""
+    def _template_text(self, options: dict[str, Any]) -> tuple[str, str] | None:
+        """The template that the task names, and how messages call it; None where the stack's own counts, or none is
+        needed.
+        """
         name, previous = options["template"], options["use_previous_template"]
         if options["state"] == "absent" or (previous and not name):
             return None
@@ -147,7 +197,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise TemplateError(
                 shown, f"the template is not UTF-8 (byte {error.start}).", "Save it in UTF-8."
             ) from None
-        return parse(text, shown)
+        return text, shown
 
     def _show(self, line: str) -> None:
         # Ansible colours a terminal only, and none where NO_COLOR is set.

@@ -10,19 +10,22 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
+from botocore.utils import parse_timestamp
 
 #: Adaptive retries survive throttling.
 _CONFIG = Config(
     retries={"mode": "adaptive", "max_attempts": 6},
     connect_timeout=10,
     read_timeout=60,
+    # As many as are looked at together.
+    max_pool_connections=30,
     user_agent_extra="concert.platform",
 )
 #: How often a request is sent to an endpoint that refuses connections, before that is the answer.
@@ -55,20 +58,29 @@ class Connection:
         """The task options that belong to the connection, in declaration order."""
         return tuple(f.name for f in fields(cls) if f.name != "run")
 
-    def client(self, service: str) -> Any:
-        """A new boto3 client. Sessions are not shared, since boto3 sessions are not thread-safe.
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """What tells the account and region that this reaches from others; no secret."""
+        return self.region, self.profile, self.access_key, self.endpoint_url
 
-        What they read of botocore's own files is: it is the same for all, and most of a client's cost.
+    def client(self, service: str) -> Any:
+        """A new client, as boto3 gives it. Sessions are not shared, since they are not thread-safe.
+
+        What they read of botocore's own files is: it is the same for all, and most of a client's cost. boto3 itself
+        would add nothing but its import.
         """
-        session: Any = boto3.session.Session(
-            botocore_session=_core_session(),
+        session: Any = botocore.session.Session(profile=self.profile)
+        session.register_component("data_loader", _loader())
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+        client = session.create_client(
+            service,
+            region_name=self.region,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             aws_session_token=self.session_token,
-            profile_name=self.profile,
-            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            config=_CONFIG,
         )
-        client = session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
         client.meta.events.register_first("needs-retry", _give_up_early)
         if self.run is not None:
             client.meta.events.register_first("before-send", self._require_run)
@@ -89,17 +101,21 @@ def warm_up(*services: str) -> None:
             quiet.client(service)
 
 
-def _core_session() -> Any:
-    session: Any = botocore.session.get_session()
-    session.register_component("data_loader", _loader())
-    return session
-
-
 @cache
 def _loader() -> Any:
     """botocore's reader of its own files, which remembers what it read; those of AWS_DATA_PATH included."""
     session: Any = botocore.session.get_session()
     return session.get_component("data_loader")
+
+
+def _moment(value: Any) -> Any:
+    """A time in an answer. botocore guesses its format, which is most of what a page of stack events costs to read."""
+    if isinstance(value, str) and "T" in value:
+        with suppress(ValueError):
+            found = datetime.fromisoformat(value)
+            if found.tzinfo is not None:
+                return found
+    return parse_timestamp(value)
 
 
 def _give_up_early(attempts: int, caught_exception: Exception | None, **_: Any) -> None:

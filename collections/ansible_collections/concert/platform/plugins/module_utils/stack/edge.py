@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -29,6 +30,7 @@ from botocore.exceptions import (
 from ..connection import Connection
 from .errors import ConnectionLostError, CredentialsError, MissingBucketError, RejectedError, StackError
 from .events import OPERATION_STARTS
+from .looks import Look
 from .model import (
     ChangeSet,
     ChangeSetName,
@@ -41,6 +43,8 @@ from .model import (
     StackStatus,
 )
 from .remedies import remedy
+
+T = TypeVar("T")
 
 #: AWS's words for a change set without changes; the second is what nested stacks and transforms bring.
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
@@ -86,73 +90,121 @@ class WallClock:
         time.sleep(seconds)
 
 
-class _Ahead:
-    """A stack's template, read while the stack is being described."""
+class _Ahead(Generic[T]):
+    """An answer that is going to be needed, asked for while something else is."""
 
-    def __init__(self, cfn: Any, name_or_id: str) -> None:
-        self._cfn, self._name = cfn, name_or_id
-        self._text: str | None = None
-        self._thread = threading.Thread(target=self._read, daemon=True)
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._answer: T | None = None
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _read(self) -> None:
-        # Whoever needs the template asks again by itself, and is told why it is not there.
-        with suppress(BotoCoreError, ClientError):
-            body = self._cfn.get_template(StackName=self._name, TemplateStage="Original")["TemplateBody"]
-            self._text = body if isinstance(body, str) else json.dumps(body)
+    def _run(self) -> None:
+        try:
+            self._answer = self._ask()
+        except (BotoCoreError, ClientError) as error:
+            # Whoever needs the answer asks again by itself, and is told why there is none.
+            self.error = error
 
-    def text(self) -> str | None:
-        """The template; None where it could not be read."""
+    def answer(self) -> T | None:
+        """The answer; None where there is none."""
         self._thread.join()
-        return self._text
+        return self._answer
 
 
 class AwsGateway:
     """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3.
 
-    `look_ahead`: a stack's template is read while the stack is described; it counts only if nothing came between.
+    `look_ahead`: what is needed next is asked for at once: a stack's template while the stack is described, and it
+    counts only if nothing came between; for a stack that does not exist, the exports and whose account this is.
     """
 
     def __init__(self, connection: Connection, *, look_ahead: bool = False) -> None:
         self._connection = connection
         self._clients: dict[str, Any] = {}
         self._look_ahead = look_ahead
-        self._ahead: tuple[str, _Ahead] | None = None
+        self._ahead: tuple[str, _Ahead[str]] | None = None
+        self._caller: _Ahead[dict[str, Any]] | None = None
+        self._exports: _Ahead[frozenset[str]] | None = None
+        self._resources: tuple[str, _Ahead[list[Resource]]] | None = None
+
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """What tells the account and region that this reaches from others; no secret."""
+        return self._connection.identity
+
+    @cached_property
+    def _cfn(self) -> Any:
+        """The client, made when it is first needed: a look that another task has taken may do without one."""
         with self._plain("starting"):
-            self._cfn = self._client("cloudformation")
+            client = self._client("cloudformation")
         # boto3 would turn a JSON template into a mapping; its text is what is compared.
-        self._cfn.meta.events.unregister(
+        client.meta.events.unregister(
             "after-call.cloudformation.GetTemplate", unique_id=None, handler=_json_template_handler()
         )
-        self.region: str = self._cfn.meta.region_name
+        return client
+
+    @property
+    def region(self) -> str:
+        """The region that is called."""
+        name: str = self._cfn.meta.region_name
+        return name
 
     # looking
 
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none."""
-        ahead = _Ahead(self._cfn, name_or_id) if self._look_ahead else None
+        ahead = _Ahead(lambda: self._read_template(name_or_id)) if self._look_ahead else None
         try:
             with self._plain(f"describing {name_or_id}"):
                 found = self._cfn.describe_stacks(StackName=name_or_id)["Stacks"]
         except RejectedError as error:
             if error.code == "ValidationError" and "does not exist" in str(error):
+                self.expect_creation()
                 return None
             raise
-        stack = _stack(found[0]) if found else None
+        stack = stack_of(found[0]) if found else None
         if stack is None or stack.status is StackStatus.DELETE_COMPLETE:
             return None
         self._ahead = (stack.stack_id, ahead) if ahead else None
         return stack
 
+    def look_ahead_at(self, names: Sequence[str]) -> Callable[[], list[Look]]:
+        """Start to look at several stacks at once; the function returned waits for the looks that succeeded."""
+        began, describe, read = WallClock().now(), self._cfn.describe_stacks, self._read_template
+        asked = [(name, _Ahead(partial(describe, StackName=name)), _Ahead(partial(read, name))) for name in names]
+
+        def looks() -> list[Look]:
+            found = []
+            for name, description, template in asked:
+                described, text = description.answer(), template.answer()
+                if described and described["Stacks"] and text is not None:
+                    found.append(Look(name, began, described["Stacks"][0], text))
+                elif description.error is not None and _is_absent(description.error):
+                    found.append(Look(name, began, None, ""))
+            return found
+
+        return looks
+
     def template_text(self, name_or_id: str) -> str:
         """The template as it was sent."""
         expected, ahead = self._ahead or ("", None)
         self._ahead = None
-        if ahead is not None and expected == name_or_id and (body := ahead.text()) is not None:
+        if ahead is not None and expected == name_or_id and (body := ahead.answer()) is not None:
             return body
         with self._plain(f"reading the template of {name_or_id}"):
-            body = self._cfn.get_template(StackName=name_or_id, TemplateStage="Original")["TemplateBody"]
+            return self._read_template(name_or_id)
+
+    def _read_template(self, name_or_id: str) -> str:
+        body = self._cfn.get_template(StackName=name_or_id, TemplateStage="Original")["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
+
+    def expect_creation(self) -> None:
+        """A stack that does not exist is likely to be created: what that asks for is asked at once."""
+        if self._look_ahead and self._caller is None:
+            self._caller = _Ahead(self._ask_caller)
+            self._exports = _Ahead(self._read_exports)
 
     def stack_policy(self, name: str) -> Mapping[str, Any] | None:
         """The stack policy, None without one."""
@@ -162,24 +214,43 @@ class AwsGateway:
 
     def resources(self, stack_id: str) -> Sequence[Resource]:
         """What the stack holds, or held."""
+        expected, ahead = self._resources or ("", None)
+        self._resources = None
+        if ahead is not None and expected == stack_id and (found := ahead.answer()) is not None:
+            return found
         with self._plain("listing the stack's resources"):
-            pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-            return [
-                Resource(
-                    logical_id=item["LogicalResourceId"],
-                    physical_id=item.get("PhysicalResourceId", ""),
-                    resource_type=item["ResourceType"],
-                    status=item["ResourceStatus"],
-                )
-                for page in pages
-                for item in page["StackResourceSummaries"]
-            ]
+            return self._read_resources(stack_id)
+
+    def expect_resources(self, stack_id: str) -> None:
+        """Start to list what the stack holds, now that its operation has ended: it is asked for next."""
+        # Nobody is going to compare its template any more.
+        self._look_ahead = False
+        self._resources = (stack_id, _Ahead(lambda: self._read_resources(stack_id)))
+
+    def _read_resources(self, stack_id: str) -> list[Resource]:
+        pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+        return [
+            Resource(
+                logical_id=item["LogicalResourceId"],
+                physical_id=item.get("PhysicalResourceId", ""),
+                resource_type=item["ResourceType"],
+                status=item["ResourceStatus"],
+            )
+            for page in pages
+            for item in page["StackResourceSummaries"]
+        ]
 
     def export_names(self) -> frozenset[str]:
         """All exports of the region."""
+        ahead, self._exports = self._exports, None
+        if ahead is not None and (found := ahead.answer()) is not None:
+            return found
         with self._plain("listing exports"):
-            pages = self._cfn.get_paginator("list_exports").paginate()
-            return frozenset(item["Name"] for page in pages for item in page["Exports"])
+            return self._read_exports()
+
+    def _read_exports(self) -> frozenset[str]:
+        pages = self._cfn.get_paginator("list_exports").paginate()
+        return frozenset(item["Name"] for page in pages for item in page["Exports"])
 
     def importers(self, export: str) -> Sequence[str]:
         """The names of the stacks that import it."""
@@ -200,10 +271,17 @@ class AwsGateway:
 
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part."""
-        with self._plain("asking whose account this is"):
-            caller = self._client("sts").get_caller_identity()
+        ahead, self._caller = self._caller, None
+        caller = ahead.answer() if ahead is not None else None
+        if caller is None:
+            with self._plain("asking whose account this is"):
+                caller = self._ask_caller()
         partition = caller["Arn"].split(":")[1]
         return f"arn:{partition}:cloudformation:{self.region}:{caller['Account']}:stack/{name}/"
+
+    def _ask_caller(self) -> dict[str, Any]:
+        caller: dict[str, Any] = self._client("sts").get_caller_identity()
+        return caller
 
     def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
         """What exists under each type and name, by the identifier that an import takes; asked all at once."""
@@ -241,6 +319,8 @@ class AwsGateway:
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         """The new change set's id, and the id of its stack."""
+        # What was asked ahead of it is old once it is carried out.
+        self._caller = self._exports = None
         arguments: dict[str, Any] = {
             "StackName": request.stack,
             "ChangeSetName": request.name,
@@ -479,6 +559,15 @@ class AwsGateway:
         )
 
 
+def _is_absent(error: Exception) -> bool:
+    """DescribeStacks' way to say that there is no such stack."""
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"].get("Code") == "ValidationError"
+        and "does not exist" in str(error)
+    )
+
+
 def _json_template_handler() -> Callable[..., Any]:
     from botocore.handlers import json_decode_template_body
 
@@ -503,7 +592,8 @@ def _line(error: object) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def _stack(item: Mapping[str, Any]) -> Stack:
+def stack_of(item: Mapping[str, Any]) -> Stack:
+    """A stack as DescribeStacks shows it."""
     status = item["StackStatus"]
     try:
         known = StackStatus(status)

@@ -85,18 +85,24 @@ _RECOVERED = {
 
 
 class Pace:
-    """How long to wait between two looks, in seconds: short while things happen, growing while they do not."""
+    """How long to wait between two looks, in seconds.
 
-    def __init__(self, clock: Clock, first: float = 0.2, growth: float = 1.5) -> None:
-        self._clock, self._began, self._first, self._growth, self._next = clock, clock.now(), first, growth, first
+    Whatever takes long is noticed late by a twentieth of its time at most, 3 s where it takes a minute or more, and
+    AWS is asked twice a second at most after the first seconds, but for what may be the last moments (`last`).
+    """
 
-    def after(self, news: bool) -> float:
-        """The pause after a look that brought news, or did not."""
-        age = self._clock.now() - self._began
-        floor, ceiling = (self._first, 2.0) if age < 10 else (0.5, 2.0) if age < 120 else (1.0, 5.0)
-        pause = floor if news else max(floor, self._next)
-        self._next = min(pause * self._growth, ceiling)
-        return pause
+    def __init__(self, clock: Clock, first: float = 0.2) -> None:
+        self._clock, self._began, self._first = clock, clock.now(), first
+        self._since = self._began
+
+    def after(self, news: bool, last: bool = False) -> float:
+        """The pause after a look that brought news, or did not; `last`: little is left to be done."""
+        now = self._clock.now()
+        if news:
+            self._since = now
+        young = now - self._began < 5
+        floor = self._first if young else max(self._first, 0.25 if last else 0.5)
+        return min(max(floor, (now - self._since) / 20), max(3.0, floor))
 
 
 @dataclass(frozen=True)
@@ -143,14 +149,17 @@ class Engine:
 
     # present
 
-    def present(self, desired: Desired, *, check: bool) -> Result:
-        """The stack in its desired state, or with `check` the plan for it, nothing changed and nothing left behind."""
+    def present(self, desired: Desired, *, check: bool, described: Stack | None = None) -> Result:
+        """The stack in its desired state, or with `check` the plan for it, nothing changed and nothing left behind.
+
+        `described`: the stack, where it was described just now.
+        """
         began = self._clock.now()
         deadline = began + desired.timeout
         if desired.template is not None:
             # Before anything else can fail, so that no failure shows a secret.
             self._keep_secret(desired.template, desired)
-        stack, found, recovered = self._recover(desired, deadline, check=check)
+        stack, found, recovered = self._recover(desired, deadline, check=check, described=described)
         situation = self._look(desired, stack, found)
         settings = self._settings(situation)
         if _nothing_to_do(situation):
@@ -164,21 +173,38 @@ class Engine:
             seconds=round(self._clock.now() - began, 3),
         )
 
+    def unchanged(self, desired: Desired, stack: Stack, template: str) -> Result | None:
+        """The result where an earlier look, `stack` and `template`, proves that there is nothing to do; else None.
+
+        Nothing is asked of AWS.
+        """
+        began = self._clock.now()
+        if desired.template is None or desired.template.opaque_reason or desired.stack_policy is not None:
+            return None
+        situation = self._situation(desired, stack, None, template)
+        if self._settings(situation) or not _nothing_to_do(situation):
+            return None
+        result = self._result(situation, Plan(work=False), stack, changed=False)
+        return replace(result, seconds=round(self._clock.now() - began, 3))
+
     def settled(self, desired: Desired, *, check: bool) -> Result:
         """What an earlier task began with `wait` false, brought to its end; its failure is raised, not tried again."""
         stack = None if check else self._aws.describe(desired.name)
-        if stack is not None:
-            if desired.template is not None:
-                self._keep_secret(desired.template, desired)
-            if stack.status.in_progress:
-                progress = Progress(desired.label, self._announced(stack), self._width)
-                deadline = self._clock.now() + desired.timeout
-                status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
-            else:
-                status, events = stack.status, of_operation(self._aws.events(stack.stack_id), None)
+        if stack is None:
+            return self.present(desired, check=check)
+        if desired.template is not None:
+            self._keep_secret(desired.template, desired)
+        if stack.status.in_progress:
+            progress = Progress(desired.label, self._announced(stack), self._width)
+            deadline = self._clock.now() + desired.timeout
+            status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
             if not status.succeeded:
                 raise self._failure(desired.template, desired, status, events)
-        return self.present(desired, check=check)
+            return self.present(desired, check=check)
+        if not stack.status.succeeded:
+            events = of_operation(self._aws.events(stack.stack_id), None)
+            raise self._failure(desired.template, desired, stack.status, events)
+        return self.present(desired, check=check, described=stack)
 
     def _announced(self, stack: Stack) -> int:
         """How many resources the operation that our own change set began touches; 0 where that is not known."""
@@ -196,7 +222,7 @@ class Engine:
         self.scrub = Scrubber([*given, *further])
 
     def _recover(
-        self, desired: Desired, deadline: float, *, check: bool
+        self, desired: Desired, deadline: float, *, check: bool, described: Stack | None
     ) -> tuple[Stack | None, StackStatus | None, tuple[str, ...]]:
         """The stack, in a status that can be planned from; None where a new one is to be created.
 
@@ -204,7 +230,7 @@ class Engine:
         holds the new one's name; and what was done to get here, or would be.
         """
         done: list[str] = []
-        stack = self._aws.describe(desired.name)
+        stack = described or self._aws.describe(desired.name)
         while stack is not None:
             at_stake = (
                 data_at_stake(stack.status, self._aws.resources(stack.stack_id), self._aws.events(stack.stack_id))
@@ -316,6 +342,11 @@ class Engine:
 
     def _look(self, desired: Desired, stack: Stack | None, found: StackStatus | None) -> _Situation:
         old_text = self._aws.template_text(stack.stack_id) if stack else None
+        return self._situation(desired, stack, found, old_text)
+
+    def _situation(
+        self, desired: Desired, stack: Stack | None, found: StackStatus | None, old_text: str | None
+    ) -> _Situation:
         template = desired.template
         if template is None:
             if stack is None or old_text is None:
@@ -673,6 +704,7 @@ class Engine:
         if not status.succeeded:
             raise self._failure(situation.template, desired, status, events)
         already = "stack_policy" if situation.stack is not None else ""
+        self._aws.expect_resources(stack_id)
         finished = self._finish(situation, plan, deadline, check=False, already=already)
         return replace(finished, timeline=timeline(events))
 
@@ -756,7 +788,8 @@ class Engine:
                 if stack is None or not stack.status.in_progress:
                     ended = stack.status if stack else StackStatus.DELETE_COMPLETE
                     return ended, of_operation(tuple(known.values()), None)
-            self._pause(pace.after(bool(news)), deadline, lambda: _still_running(desired, progress, self._clock.now()))
+            pause = pace.after(bool(news), last=progress.nearly_done)
+            self._pause(pause, deadline, lambda: _still_running(desired, progress, self._clock.now()))
 
     def _failure(
         self, template: Template | None, desired: Desired, status: StackStatus, events: tuple[Event, ...]
@@ -815,7 +848,10 @@ class Engine:
             kept=tuple(change for change in plan.changes if change.policy_action == "Retain"),
             diff=render(plan, desired.name),
         )
-        if not check:
+        if not check and not desired.wait:
+            self._aws.delete_stack(stack.stack_id, self._token(), desired.role_arn, retain)
+            self._report(f"{desired.label} 0/{len(plan.changes)} · deletion begun; the run goes on meanwhile")
+        elif not check:
             events = self._delete(stack, desired, deadline, len(plan.changes), template, retain)
             result = replace(result, timeline=timeline(events))
         return replace(result, seconds=round(self._clock.now() - began, 3))

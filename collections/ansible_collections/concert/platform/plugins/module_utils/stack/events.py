@@ -140,6 +140,11 @@ class Progress:
             self._fresh, self._failed, self._said, self._quiet_since = [], [], now, now
         return lines
 
+    @property
+    def nearly_done(self) -> bool:
+        """At most three of the operation's resources are not done yet."""
+        return self.total > 0 and self.total - len(self._done) <= 3
+
     def line(self, now: float) -> str:
         """The state at `now`, in at most `width` columns."""
         # AWS may touch more than the plan names; it never shows more done than there is.

@@ -28,7 +28,9 @@ class Reporter(Protocol):
 class Gateway(Protocol):
     """AWS as the engine sees it. Every method may raise RejectedError, ConnectionLostError or CredentialsError."""
 
-    region: str
+    @property
+    def region(self) -> str:
+        """The region that is called."""
 
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none. A deleted one is found by its id only."""
@@ -41,6 +43,9 @@ class Gateway(Protocol):
 
     def resources(self, stack_id: str) -> Sequence[Resource]:
         """What the stack holds, or held."""
+
+    def expect_resources(self, stack_id: str) -> None:
+        """Start to list what the stack holds, now that its operation has ended: it is asked for next."""
 
     def export_names(self) -> frozenset[str]:
         """All exports of the region."""

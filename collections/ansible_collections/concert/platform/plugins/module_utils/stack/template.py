@@ -276,6 +276,26 @@ def parse(text: str, source: str) -> Template:
     return template
 
 
+#: Without these nothing hides behind equal texts and parameters; see `Template.opaque_reason`.
+_OPAQUE = re.compile(r"NoEcho|\bTransform\b|AWS::CloudFormation::Stack|AWS::SSM::Parameter::Value|\{\{resolve:")
+_PARAMETERS = re.compile(r"^Parameters:[ \t]*\n(?:[ \t#][^\n]*\n|\n)*", re.MULTILINE)
+
+
+def parameters_only(text: str, source: str) -> Template | None:
+    """A template with nothing but its parameters, for what equal texts prove; None where that needs all of it.
+
+    Reading all of a large template costs more than everything else that a task with nothing to do does.
+    """
+    found = _PARAMETERS.findall(text)
+    if len(found) != 1 or _OPAQUE.search(text):
+        return None
+    try:
+        root = yaml.compose(found[0], Loader=_Loader)
+        return Template(text, source, {**_Builder(source).build(root), "Resources": {}}) if root else None
+    except (yaml.YAMLError, TemplateError):
+        return None
+
+
 class _Builder:
     """Turns YAML nodes into data and notes every reference on the way."""
 

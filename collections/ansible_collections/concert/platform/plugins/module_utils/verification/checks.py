@@ -7,6 +7,7 @@ topic and its queue are verification's own; the log line is marked, so nobody is
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -143,21 +144,31 @@ def _expected_ranking(platform: Platform) -> list[dict[str, Any]]:
 
 
 def chat(platform: Platform) -> Finding:
-    """The chatbot answers from the warehouse, and remembers the two turns. The conversation is removed afterwards."""
+    """The chatbot answers, goes on from there, and remembers the turns. The conversation is removed afterwards.
+
+    An agent that is configured but failed makes the check fail, though the warehouse answered in its place.
+    """
     session = f"verification-{uuid.uuid4()}"
-    expected = "venue_popularity with data, 2 turns in the history"
+    expected = "venue_popularity with data or an agent's words, a follow-up understood, 4 turns in the history"
     try:
         answer = platform.ask("POST", "/chat", {"message": "Which venues are most popular?", "session_id": session})
         if answer.status != 200:
             return Finding(expected, str(answer), False)
+        more = platform.ask("POST", "/chat", {"message": "and the next ones?", "session_id": session})
+        if more.status != 200:
+            return Finding(expected, str(more), False)
         history = platform.ask("GET", f"/history/{session}")
         turns = len(history.body["messages"]) if history.status == 200 else 0
-        rows = answer.body["data"]
-        empty_warehouse = not rows and _count(platform, "v_venue_popularity WHERE as_of = CURRENT_DATE") == 0
+        rows, source = answer.body["data"], answer.body["source"]
+        if source == "agent":
+            said = bool(answer.body["message"]) and bool(more.body["message"])
+        else:
+            empty_warehouse = not rows and _count(platform, "v_venue_popularity WHERE as_of = CURRENT_DATE") == 0
+            said = more.body["intent"] == "venue_popularity" and (bool(rows) or empty_warehouse)
         return Finding(
             expected,
-            f"{answer.body['intent']}, {len(rows or [])} rows, {turns} turns",
-            answer.body["intent"] == "venue_popularity" and turns == 2 and (bool(rows) or empty_warehouse),
+            f"{answer.body['intent']} by {source}, {len(rows or [])} rows, {turns} turns",
+            answer.body["intent"] == "venue_popularity" and source != "warehouse_fallback" and turns == 4 and said,
         )
     finally:
         _forget(platform, session)
@@ -179,7 +190,10 @@ def _forget(platform: Platform, session: str) -> None:
 
 
 def prediction(platform: Platform) -> Finding:
-    """A prediction for a known artist and venue lies between nothing and the capacity, and says its model."""
+    """A prediction for a known artist and venue lies between nothing and the capacity, and says its model.
+
+    An endpoint that is configured but failed makes the check fail, though the baseline predicted in its place.
+    """
     known = platform.query(
         "SELECT artist_id, venue_id, capacity FROM concert_dw.v_concert_history"
         " ORDER BY event_date DESC, concert_id LIMIT 1"
@@ -191,11 +205,15 @@ def prediction(platform: Platform) -> Finding:
     expected = f"0 to {capacity} tickets, labelled baseline or sagemaker"
     if answer.status != 200:
         return Finding(expected, str(answer), False)
-    tickets, model = answer.body["predicted_tickets"], answer.body["model"]
+    tickets, model, fallback = (answer.body[name] for name in ("predicted_tickets", "model", "fallback"))
     return Finding(
         expected,
-        f"{tickets} tickets, {model}, confidence {answer.body['confidence']}",
-        0 <= tickets <= capacity and model in {"baseline", "sagemaker"} and 0 <= answer.body["confidence"] <= 1,
+        f"{tickets} tickets, {model}, confidence {answer.body['confidence']}"
+        + (f"; the SageMaker endpoint did not predict: {fallback}" if fallback else ""),
+        0 <= tickets <= capacity
+        and model in {"baseline", "sagemaker"}
+        and fallback is None
+        and 0 <= answer.body["confidence"] <= 1,
     )
 
 
@@ -211,6 +229,27 @@ def recommendations(platform: Platform) -> Finding:
         f"{coming} coming concerts",
         f"{len(dates)} concerts, {answer.body['type']}" + (f", first {min(dates)}" if dates else ""),
         len(dates) == coming and all(day > yesterday for day in dates),
+    )
+
+
+def routes(platform: Platform) -> Finding:
+    """The live stage serves every route that the API has: a route without a deployment is known and answers nothing.
+
+    Each route answers a browser's preflight itself, so no function is called.
+    """
+    pages = platform.client("apigateway").get_paginator("get_resources")
+    paths = sorted(
+        resource["path"]
+        for page in pages.paginate(restApiId=platform.outputs("compute")["ApiId"])
+        for resource in page["items"]
+        if "OPTIONS" in resource.get("resourceMethods", {})
+    )
+    answers = {path: platform.ask("OPTIONS", re.sub(r"{[^}]+}", "x", path), with_key=False).status for path in paths}
+    unserved = [f"{path}: {status}" for path, status in answers.items() if status not in (200, 204)]
+    return Finding(
+        f"{len(paths)} routes on the live stage",
+        "; ".join(unserved) or f"{len(paths)} served",
+        bool(paths) and not unserved,
     )
 
 
@@ -377,6 +416,12 @@ CHECKS = (
         "GET /recommendations",
         "log group /aws/lambda/concert-api-recommendations-{environment}",
         recommendations,
+        after=("GET /health",),
+    ),
+    Check(
+        "routes",
+        "deployments and stage of API concert-ai-api-{environment} in API Gateway",
+        routes,
         after=("GET /health",),
     ),
     Check(
