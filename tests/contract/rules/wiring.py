@@ -907,7 +907,7 @@ def messages_find_their_way(platform: Platform) -> Breaches:
                 yield statement, "does not refuse what comes without TLS"
             patterns = [str(pattern) for pattern in statement.conditions.get("aws:SourceArn", [])]
             unheard = {one for one in senders.get(arn, ()) if not any(fnmatch.fnmatchcase(one, p) for p in patterns)}
-            if statement.allows and patterns and unheard:
+            if statement.allows and "cloudwatch.amazonaws.com" in statement.services and patterns and unheard:
                 yield statement, f"does not let {sorted(unheard)[0]} in"
     subscriptions = platform.resources("AWS::SNS::Subscription")
     for subscription in subscriptions:
@@ -938,7 +938,8 @@ def keys_tables_and_buckets_are_found(platform: Platform) -> Breaches:
     for key in platform.resources("AWS::KMS::Key"):
         if f"<{key}>" not in aliased:
             yield key, "has no alias"
-    databases = {f"<{database}>" for database in platform.resources("AWS::Glue::Database")}
+    catalogs = platform.resources("AWS::Glue::Database")
+    databases = {f"<{database}>" for database in catalogs} | {database.name for database in catalogs}
     tables = platform.resources("AWS::Glue::Table")
     names = {table.properties.get("TableInput", {}).get("Name") for table in tables}
     lacking = missing(CATALOG_TABLES, map(str, names))
