@@ -46,6 +46,10 @@ sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concert
 templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
 	@python -m tools.assemble_templates
 
+.PHONY: cost
+cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md
+	@python -m tools.cost
+
 .PHONY: catalog
 catalog: $(VENV)/.runtime ## Write down what the migrations make (files/redshift/catalog.yml), for drift
 	@python -m tools.warehouse_catalog

@@ -465,6 +465,10 @@ def _publishers(platform: Platform, topic: str) -> Iterator[tuple[str, Resource]
     for event_rule in platform.resources("AWS::Events::Rule"):
         if any(target["Arn"] == topic for target in event_rule.properties.get("Targets", [])):
             yield "events.amazonaws.com", event_rule
+    for budget in platform.resources("AWS::Budgets::Budget"):
+        for entry in budget.properties["NotificationsWithSubscribers"]:
+            if any(subscriber["Address"] == topic for subscriber in entry["Subscribers"]):
+                yield "budgets.amazonaws.com", budget
 
 
 def _policy_lets(platform: Platform, kind: str, arn: str, service: str, action: str) -> bool:
