@@ -46,6 +46,10 @@ sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concert
 templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
 	@python -m tools.assemble_templates
 
+.PHONY: cost
+cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md
+	@python -m tools.cost
+
 .PHONY: catalog
 catalog: $(VENV)/.runtime ## Write down what the migrations make (files/redshift/catalog.yml), for drift
 	@python -m tools.warehouse_catalog
@@ -74,10 +78,10 @@ test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, veri
 	@molecule test --all
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Longer tests: random pairs of stack states, playbooks killed at random moments, thousands of requests
+soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the demo volume sent through the pipeline
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
 	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
-	@python -m pytest tests/soak -q
+	@python -m pytest tests/soak -q -s
 
 # ARGUMENTS="--case unchanged --repetitions 9", for instance; --help lists them.
 .PHONY: bench

@@ -2,13 +2,18 @@
 
 An alarm looks at the last EvaluationPeriods periods, counted back from now, so that a breach shows at once instead of
 at the end of a clock minute. Metric math covers arithmetic, comparisons, IF, FILL, SUM, AVG, MIN, MAX and ABS over
-single values; what it does not know, anomaly bands among them, leaves the alarm in INSUFFICIENT_DATA and says so.
+single values; what it does not know leaves the alarm in INSUFFICIENT_DATA and says so.
+
+An anomaly band is the mean of the periods before those that are judged, plus and minus so many of their standard
+deviations. CloudWatch's own model also learns the hour and the weekday; this one knows no seasons, and says nothing
+before it has seen `BAND_LEAST_PERIODS` periods with data.
 """
 
 from __future__ import annotations
 
 import operator
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +28,20 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+
+
+# Each compares a value with its band.
+_BAND_COMPARISONS: dict[str, Callable[[float, float, float], bool]] = {
+    "LessThanLowerOrGreaterThanUpperThreshold": lambda value, low, high: not low <= value <= high,
+    "LessThanLowerThreshold": lambda value, low, _high: value < low,
+    "GreaterThanUpperThreshold": lambda value, _low, high: value > high,
+}
+_BAND = re.compile(r"\s*ANOMALY_DETECTION_BAND\(\s*(\w+)\s*(?:,\s*(\d+(?:\.\d+)?)\s*)?\)\s*")
+_DEFAULT_BAND_WIDTH = 2.0
+BAND_LEAST_PERIODS = 3
+# CloudWatch trains on two weeks. More periods than these are not looked at.
+_BAND_SECONDS = 14 * 86_400
+_BAND_MOST_PERIODS = 2_000
 
 
 @dataclass(frozen=True)
@@ -42,14 +61,25 @@ def next_state(alarm: Mapping[str, Any], now: float, points: Points) -> Decision
 
     `points` gives a metric's stored points by namespace, name and dimensions.
     """
-    compare = _COMPARISONS.get(str(alarm.get("ComparisonOperator")))
-    if compare is None:
-        return Decision("INSUFFICIENT_DATA", "The embedded CloudWatch keeps no anomaly bands")
+    operator_name = str(alarm.get("ComparisonOperator"))
     try:
-        values = _window_values(alarm, now, points)
+        if alarm.get("ThresholdMetricId"):
+            values, low, high = _banded_values(alarm, now, points)
+            against = _BAND_COMPARISONS[operator_name]
+            threshold_text = f"the band {round(low, 6)} to {round(high, 6)}"
+        else:
+            values = _window_values(alarm, now, points)
+            compare, threshold = _COMPARISONS[operator_name], float(alarm.get("Threshold") or 0)
+            low = high = threshold
+            threshold_text = str(threshold)
+
+            def against(value: float, _low: float, _high: float) -> bool:
+                return compare(value, threshold)
+
     except UnsupportedExpressionError as error:
         return Decision("INSUFFICIENT_DATA", str(error))
-    threshold = float(alarm.get("Threshold") or 0)
+    except KeyError:
+        return Decision("INSUFFICIENT_DATA", f"{operator_name} does not compare with what this alarm has")
     known = [value for value in values if value is not None]
     # CloudWatch evaluates DynamoDB's metrics as "ignore", whatever the alarm says.
     treatment = "ignore" if alarm.get("Namespace") == "AWS/DynamoDB" else alarm.get("TreatMissingData", "missing")
@@ -57,7 +87,7 @@ def next_state(alarm: Mapping[str, Any], now: float, points: Points) -> Decision
         return None
     if not known and treatment == "missing":
         return Decision("INSUFFICIENT_DATA", f"Insufficient Data: {len(values)} datapoints were unknown.")
-    breaching = sum(compare(value, threshold) for value in known)
+    breaching = sum(against(value, low, high) for value in known)
     if treatment == "breaching":
         breaching += len(values) - len(known)
     needed = int(alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods") or 1)
@@ -66,9 +96,42 @@ def next_state(alarm: Mapping[str, Any], now: float, points: Points) -> Decision
     reason = (
         f"Threshold Crossed: {breaching} out of the last {len(values)} datapoints [{shown}] "
         f"{'was' if state == 'ALARM' else 'needed to be, of ' + str(needed) + ','} breaching "
-        f"{alarm.get('ComparisonOperator')} {threshold}"
+        f"{operator_name} {threshold_text}"
     )
     return Decision(state, reason)
+
+
+def _banded_values(alarm: Mapping[str, Any], now: float, points: Points) -> tuple[list[Value], float, float]:
+    """The judged values, the latest first, with the lower and the upper edge of the band they are judged by."""
+    queries = {str(query["Id"]): query for query in alarm.get("Metrics") or []}
+    text = str(queries.get(str(alarm["ThresholdMetricId"]), {}).get("Expression", ""))
+    match = _BAND.fullmatch(text)
+    if match is None or match[1] not in queries:
+        raise UnsupportedExpressionError(f"The embedded CloudWatch reads no band from {text!r}")
+    stat = queries[match[1]].get("MetricStat")
+    if not stat:
+        raise UnsupportedExpressionError("The embedded CloudWatch keeps bands of single metrics only")
+    metric, period = stat["Metric"], int(stat["Period"])
+    dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions") or []}
+    stored = points(str(metric.get("Namespace")), str(metric["MetricName"]), dimensions)
+    count = int(alarm.get("EvaluationPeriods") or 1)
+    judged = [
+        statistic_of(_within(stored, now, period, index, stat.get("Unit")), str(stat["Stat"])) for index in range(count)
+    ]
+    oldest = min((point["Timestamp"] for point in stored), default=now)
+    periods = int(min(now - oldest, _BAND_SECONDS) // period) + 1
+    history = [
+        value
+        for index in range(count, min(periods, _BAND_MOST_PERIODS))
+        if (value := statistic_of(_within(stored, now, period, index, stat.get("Unit")), str(stat["Stat"]))) is not None
+    ]
+    if len(history) < BAND_LEAST_PERIODS:
+        raise UnsupportedExpressionError(
+            f"Insufficient Data: the band has seen {len(history)} periods with data and needs {BAND_LEAST_PERIODS}"
+        )
+    middle = statistics.fmean(history)
+    half = float(match[2] or _DEFAULT_BAND_WIDTH) * statistics.pstdev(history)
+    return judged, middle - half, middle + half
 
 
 def _window_values(alarm: Mapping[str, Any], now: float, points: Points) -> list[Value]:

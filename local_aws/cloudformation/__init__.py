@@ -44,6 +44,7 @@ MODULES = (
     "request_tokens",
     "imports",
     "resource_names",
+    "caller_rights",
 )
 
 

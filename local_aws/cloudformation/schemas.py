@@ -37,6 +37,7 @@ class Schema:
     may_replace: frozenset[str]
     name: str | None
     taggable: bool
+    required: frozenset[str]
 
     def recreation(self, property_name: str) -> Recreation:
         """What a change of this property does to the resource."""
@@ -77,6 +78,7 @@ def schema_of(resource_type: str) -> Schema | None:
         ),
         name=_NAMES_BESIDE_IDENTIFIER.get(resource_type) or _identifying_name(raw, replaces),
         taggable=bool((raw.get("tagging") or {}).get("taggable")),
+        required=frozenset(raw.get("required") or ()),
     )
 
 

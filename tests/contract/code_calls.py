@@ -2,7 +2,7 @@
 
 A function's own modules count whole. Of the shared layer counts what they import, and of that each function, method
 and class that reachable code names, until nothing new is found. In what is reachable, `boto3.client("...")` gives the
-services, and every method called or operation named in a string that one of these services has is a call.
+services, and every method used or operation named in a string that one of these services has is a call.
 """
 
 from __future__ import annotations
@@ -158,14 +158,8 @@ def _services(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _words(nodes: Iterable[ast.AST]) -> set[str]:
-    """Methods called, and strings, in which operations are named too."""
-    called = {
-        node.func.attr
-        for root in nodes
-        for node in ast.walk(root)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    return called | {
+    """Methods, called or handed on, and strings, in which operations are named too."""
+    return _attributes(nodes) | {
         node.value
         for root in nodes
         for node in ast.walk(root)
@@ -178,3 +172,15 @@ def actions(folder: Path) -> set[str]:
     """The IAM actions that those calls need."""
     found = {f"{_PREFIXES.get(service, service)}:{operation}" for service, operation in calls(folder)}
     return {_ACTIONS.get(action, action) for action in found}
+
+
+@cache
+def asks_an_index(folder: Path) -> bool:
+    """Whether the function queries an index of a table and not the table."""
+    return any(
+        (isinstance(node, ast.keyword) and node.arg == "IndexName")
+        or (isinstance(node, ast.Constant) and node.value == "IndexName")
+        for nodes in _reachable(folder).values()
+        for root in nodes
+        for node in ast.walk(root)
+    )

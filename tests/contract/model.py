@@ -132,6 +132,9 @@ SETTINGS: Final = (
             "StreamMode": "on_demand",
             "RedshiftPricePerformanceLevel": "50",
             "ManageGlueCatalogEncryption": "true",
+            "AnomalyBandWidth": "3",
+            "BudgetAmount": "5000",
+            "ConfigRulesEnabled": "true",
             **dict.fromkeys((f"{service}EndpointEnabled" for service in ENDPOINT_SERVICES), "true"),
         },
     ),
@@ -154,8 +157,9 @@ class Resource:
     @property
     def name(self) -> str | None:
         """The name that the template gives it, or None where AWS makes one up."""
-        key = NAME_PROPERTIES.get(self.type)
-        value = self.properties.get(key) if key else None
+        value: Any = self.properties
+        for key in NAME_PROPERTIES.get(self.type, "").split("."):
+            value = value.get(key) if isinstance(value, dict) else None
         return value if isinstance(value, str) else None
 
     @property
@@ -187,6 +191,7 @@ NAME_PROPERTIES: Final[Mapping[str, str]] = {
     "AWS::ApiGateway::RestApi": "Name",
     "AWS::ApiGateway::Stage": "StageName",
     "AWS::ApiGateway::UsagePlan": "UsagePlanName",
+    "AWS::Budgets::Budget": "Budget.BudgetName",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "PolicyName",
     "AWS::Bedrock::Agent": "AgentName",
     "AWS::CodeDeploy::Application": "ApplicationName",
@@ -194,8 +199,10 @@ NAME_PROPERTIES: Final[Mapping[str, str]] = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::Config::ConfigRule": "ConfigRuleName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Rule": "Name",
+    "AWS::Glue::Database": "DatabaseInput.Name",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Role": "RoleName",
     "AWS::KMS::Alias": "AliasName",
@@ -507,7 +514,10 @@ class _Stack:
         return f"<{self._name}:{logical_id}.{attribute}>"
 
     def _property(self, logical_id: str, key: str) -> Any:
-        return self._body["Resources"][logical_id].get("Properties", {}).get(key)
+        value = self._body["Resources"][logical_id].get("Properties", {})
+        for step in key.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
 
     def _function_arn(self, alias: str) -> str:
         function = next(references(self._property(alias, "FunctionName")), "")

@@ -526,6 +526,96 @@ OTHERS = {
         "levels 1, 25, 50, 75 and 100",
         PRODUCTION,
     ),
+    "band-that-is-a-threshold": own(
+        "alarms_are_such_as_cloudwatch_accepts",
+        MONITORING,
+        put("ApiTrafficAnomalyAlarm", "Metrics.1.Expression", "actual * 2"),
+        "is no anomaly band",
+        PRODUCTION,
+    ),
+    "band-that-hides-its-metric": own(
+        "alarms_are_such_as_cloudwatch_accepts",
+        MONITORING,
+        put("ApiTrafficAnomalyAlarm", "Metrics.0.ReturnData", False),
+        "must return its band and the metric in it",
+        PRODUCTION,
+    ),
+    "band-without-a-band-operator": own(
+        "alarms_are_such_as_cloudwatch_accepts",
+        MONITORING,
+        put("WarehouseUseAnomalyAlarm", "ComparisonOperator", "GreaterThanThreshold"),
+        "has a band and compares by GreaterThanThreshold",
+        PRODUCTION,
+    ),
+    "type-without-tags-that-nobody-looked-at": own(
+        "stack_tags_reach_what_takes_tags",
+        MONITORING,
+        add("Export", "AWS::CUR::ReportDefinition2"),
+        "takes no tags and is not listed",
+    ),
+    "budget-that-nobody-asked-for": own(
+        "options_are_off_until_asked_for",
+        MONITORING,
+        lambda body: body["Resources"]["Budget"].pop("Condition"),
+        "has 1 of AWS::Budgets::Budget where BudgetAmount is 0",
+    ),
+    "budget-of-every-environment": own(
+        "budgets_count_this_environment_and_tell_somebody",
+        MONITORING,
+        lambda body: properties(body, "Budget")["Budget"]["FilterExpression"]["And"].pop(),
+        "not this environment of this project",
+        PRODUCTION,
+    ),
+    "budget-that-tells-too-late": own(
+        "budgets_count_this_environment_and_tell_somebody",
+        MONITORING,
+        lambda body: properties(body, "Budget")["NotificationsWithSubscribers"].pop(0),
+        "tells somebody at [('ACTUAL', 100)",
+        PRODUCTION,
+    ),
+    "budget-that-tells-an-address": own(
+        "budgets_count_this_environment_and_tell_somebody",
+        MONITORING,
+        put(
+            "Budget",
+            "NotificationsWithSubscribers.0.Subscribers.0",
+            {"SubscriptionType": "EMAIL", "Address": "a@example.com"},
+        ),
+        "a change of address would replace it",
+        PRODUCTION,
+    ),
+    "budget-shut-out-by-its-topic": own(
+        "topics_let_their_publishers_in",
+        MONITORING,
+        lambda body: [
+            s["Fn::If"][1].update(Principal={"Service": "x.amazonaws.com"})
+            for s in properties(body, "WarningAlertsTopicPolicy")["PolicyDocument"]["Statement"]
+            if "Fn::If" in s
+        ],
+        "does not let budgets.amazonaws.com in",
+        PRODUCTION,
+    ),
+    "config-rule-that-aws-does-not-have": own(
+        "config_rules_are_managed_ones_on_our_resources",
+        MONITORING,
+        put("KeysRotateRule", "Source.SourceIdentifier", "KEYS_ROTATE"),
+        "KEYS_ROTATE, which AWS does not have",
+        PRODUCTION,
+    ),
+    "config-rule-for-the-whole-account": own(
+        "config_rules_are_managed_ones_on_our_resources",
+        MONITORING,
+        drop("KeysRotateRule", "Scope"),
+        "looks at more than the platform",
+        PRODUCTION,
+    ),
+    "config-rules-that-tell-nobody": own(
+        "config_rules_are_managed_ones_on_our_resources",
+        MONITORING,
+        remove("ComplianceEventRule"),
+        "lets nobody know",
+        PRODUCTION,
+    ),
     "key-used-by-hand": own(
         "keys_are_used_through_their_services_only",
         STORAGE,
@@ -1167,6 +1257,12 @@ APPLICATION = {
         drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
         "has the boundary None",
         PRODUCTION,
+    ),
+    "alias-without-a-version": own(
+        "properties_that_aws_needs_are_given",
+        CHATBOT,
+        drop("ChatbotAnalyticsAlias", "FunctionVersion"),
+        "has no FunctionVersion",
     ),
     "right-to-a-key-that-is-a-bucket": own(
         "key_rights_are_on_keys",

@@ -38,6 +38,12 @@ def options(embedded_aws: Any, build_dir: Path, request: pytest.FixtureRequest) 
     }
 
 
+def test_without_a_bucket_the_packages_are_built_and_nobody_is_called(options: dict[str, Any]) -> None:
+    nowhere = {**options, "endpoint_url": "http://127.0.0.1:9", "bucket": None}
+    built = run_action(ActionModule, nowhere)
+    assert (built["changed"], built["uploaded"], len(built["keys"])) == (False, [], 11)
+
+
 def test_check_says_what_run_does_and_a_second_run_does_nothing(
     client: Callable[..., Any], options: dict[str, Any]
 ) -> None:

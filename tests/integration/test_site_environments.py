@@ -182,6 +182,9 @@ def test_a_teardown_names_what_it_keeps_and_the_next_deployment_refuses_it_or_ta
     assert objects.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"through it all"
     # The warehouse knows its migrations still: none is applied again.
     stacks = [name for name in taken.changed_tasks() if name.endswith("to its desired state")]
-    assert stacks == [f"{layer} : Bring the {layer} stack to its desired state" for layer in ("networking", "storage")]
+    assert stacks == [
+        "networking : Bring the networking stack to its desired state",
+        "storage : start | Begin to bring the storage stack to its desired state",
+    ]
     again = production.run(*storage)
     assert (again.code, again.changed_tasks()) == (0, []), again.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,28 @@ def test_bad_input_is_refused(site: Site, arguments: list[str], expected: list[s
     assert [part for part in expected if part not in text] == [], run.output
     assert "Traceback" not in run.output
     assert stacks(site) == []
+
+
+def test_a_second_environment_does_not_take_the_api_gateway_account(site: Site) -> None:
+    name = "concert-platform-compute-staging"
+    template = {
+        "Parameters": {"ManageApiGatewayAccount": {"Type": "String"}},
+        "Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+    }
+    parameters = [{"ParameterKey": "ManageApiGatewayAccount", "ParameterValue": "true"}]
+    client = site.client("cloudformation")
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=parameters)
+    try:
+        run = site.run("--tags", "compute")
+        text = " ".join(run.output.split())
+        assert run.code != 0
+        assert f"{name} sets the log role of API Gateway in account 000000000000, us-east-1, already" in text
+        assert "group_vars/all/compute.yml" in text
+        assert stacks(site) == [name]
+        left_alone = site.run("--tags", "compute", "-e", '{"compute_manage_api_gateway_account": false}')
+        assert "log role of API Gateway in account" not in left_alone.output
+    finally:
+        client.delete_stack(StackName=name)
 
 
 def test_subscribing_makes_no_topic_that_the_monitoring_stack_could_not_create_any_more(site: Site) -> None:

@@ -525,7 +525,7 @@ class TestInterruption:
 
     def test_operation_in_progress_is_adopted(self, deployer: Deployer, name: str) -> None:
         text = queues("Work")
-        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 1.5}):
+        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "create", "delay_seconds": 3}):
             with pytest.raises(DeadlineError, match=r"Work.*run again to wait"):
                 deployer.present(name, text, timeout=0.5)
             assert deployer.status(name) == "CREATE_IN_PROGRESS"
@@ -596,6 +596,15 @@ class TestAbsent:
         assert deployer.absent(name).changed
         assert deployer.status(name) == "absent"
         assert not deployer.absent(name, check=True).changed
+        assert not deployer.absent(name).changed
+
+    def test_without_waiting_the_next_task_waits(self, deployer: Deployer, name: str) -> None:
+        deployer.present(name, queues("Work"))
+        with deployer.faults({"type": "AWS::SQS::Queue", "stack": name, "operation": "delete", "delay_seconds": 0.5}):
+            begun = deployer.absent(name, wait=False)
+            assert (begun.changed, deployer.status(name)) == (True, "DELETE_IN_PROGRESS")
+            assert deployer.absent(name).changed
+        assert deployer.status(name) == "absent"
         assert not deployer.absent(name).changed
 
     def test_termination_protection_is_respected(self, deployer: Deployer, name: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from tests.integration.stack_support import Deployer, queues
 
@@ -84,8 +88,8 @@ class Playbook:
         }
         (self.directory / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A run that goes on."""
+    def start(self, *arguments: str, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
+        """A run that goes on. `variables` of its environment; an empty one is taken out."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
         environment |= {
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
@@ -93,12 +97,13 @@ class Playbook:
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "ANSIBLE_NOCOLOR": "1",
             "COLUMNS": "80",
-        }
+        } | variables
+        environment = {key: value for key, value in environment.items() if value}
         return subprocess.Popen(
             [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "play.yml", *arguments],
             cwd=self.directory,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
         )
@@ -182,6 +187,75 @@ def test_failure_says_the_cause_and_no_secret(playbook: Playbook, deployer: Depl
     assert [entry["logical_id"] for entry in json.loads(told) if entry["status"] == "CREATE_FAILED"] == ["Alerts"]
 
 
+def _processes(root: int) -> str:
+    """Command lines and environments of a process and its descendants."""
+    with contextlib.suppress(psutil.Error):
+        listed = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+        return str([(process.cmdline(), process.environ()) for process in listed])
+    return ""
+
+
+def test_a_secret_shows_nowhere(playbook: Playbook, deployer: Deployer, embedded_aws: Any) -> None:
+    """Not in what is printed at any verbosity, logs, the lock, event files, temporary files and the process list."""
+    secret = f"wondrous-{uuid.uuid4()}"
+    lock = f"/concert/test/{playbook.name}"
+    playbook.write(ALERTS, parameters={"Label": secret}, events_directory="kept/events", tags={"Layer": "demo"})
+    (play,) = yaml.safe_load((playbook.directory / "play.yml").read_text(encoding="utf-8"))
+    hold: dict[str, Any] = {
+        "name": "Take the run lock",
+        "concert.platform.run_lock": {"parameter": lock, "who": "a test"},
+    }
+    play["tasks"].insert(0, hold)
+    (playbook.directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    error = f"DisplayName {secret} is bad"
+    fails = {"type": "AWS::SNS::Topic", "stack": playbook.name, "error": error, "times": 1}
+    shown, held = "", ""
+    with deployer.faults(fails):
+        for expected in (2, 0):
+            printed = playbook.directory / f"printed-{expected}.txt"
+            with printed.open("w") as stream:
+                log = str(playbook.directory / "ansible.log")
+                process = playbook.start("-vvvv", "--diff", stdout=stream.fileno(), ANSIBLE_LOG_PATH=log)
+            while process.poll() is None:
+                shown += _processes(process.pid)
+                with contextlib.suppress(ClientError):
+                    held += str(deployer.client("ssm").get_parameter_history(Name=lock)["Parameters"])
+                time.sleep(0.1)
+            assert process.returncode == expected, printed.read_text(encoding="utf-8")
+            shown += printed.read_text(encoding="utf-8")
+    assert "AWS::SNS::Topic" in shown
+    assert "play.yml', '-vvvv'" in shown
+    assert "a test" in held
+    left = [path for path in playbook.directory.rglob("*") if path.is_file() and path.name != "play.yml"]
+    assert {"ansible.log", "results.json"} <= {path.name for path in left}
+    assert any(path.parent.name == "events" for path in left)
+    server = [path for path in embedded_aws.state.directory.rglob("*.log") if path.is_file()]
+    texts = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in left + server}
+    for where, text in {"what was printed or listed": shown, "the lock": held, **texts}.items():
+        # The embedded AWS tells its own log of the failure that it was told to make.
+        mine = text.replace(error, "") if where.endswith("server.log") else text
+        assert secret not in mine, where
+
+
+@pytest.mark.parametrize("wanted", [True, False], ids=["a-terminal", "a-terminal-without-colours"])
+def test_a_failure_is_red_on_a_terminal_only(playbook: Playbook, deployer: Deployer, wanted: bool) -> None:
+    playbook.write(queues("Work"))
+    terminal, inner = pty.openpty()
+    environment = {"ANSIBLE_NOCOLOR": "", "TERM": "xterm"} | ({} if wanted else {"NO_COLOR": "1"})
+    with deployer.faults({"type": "AWS::SQS::Queue", "stack": playbook.name, "error": "no more"}):
+        process = playbook.start(stdout=inner, **environment)
+        os.close(inner)
+        said = b""
+        with contextlib.suppress(OSError):  # the terminal's end
+            while part := os.read(terminal, 4096):
+                said += part
+        process.wait(timeout=30)
+    os.close(terminal)
+    (line,) = [line for line in said.decode().splitlines() if "failed: Work" in line]
+    assert (re.match(r"\x1b\[[0-9;]*31m", line) is not None) is wanted, repr(line)
+    assert (b"\x1b[" in said) is wanted
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -241,16 +315,16 @@ def test_interrupted_while_aws_works(playbook: Playbook, deployer: Deployer, num
 def test_a_worker_that_outlives_its_run_does_nothing_more(playbook: Playbook, deployer: Deployer) -> None:
     """Kill -9 ends the run and not its worker, which would execute the plan while the next run is at work."""
     playbook.write(queues("Work"))
-    with deployer.faults({"request": "*", "delay_seconds": 0.7}):
+    # Throttled, the worker asks again and again: the run dies between plan and execution.
+    with deployer.faults({"api": "ExecuteChangeSet", "code": "Throttling", "error": "Rate exceeded", "times": 4}):
         process = playbook.start()
         _await(lambda: deployer.status(playbook.name) == "REVIEW_IN_PROGRESS")
         workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate(timeout=30)
         assert workers
-        _, alive = psutil.wait_procs(workers, timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=30)
         assert not alive
-    time.sleep(1)
     assert deployer.status(playbook.name) == "REVIEW_IN_PROGRESS", "nobody executed the plan"
     code, output = playbook.run()
     assert code == 0, output

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule
 from ansible_collections.concert.platform.plugins.module_utils import connection
-from ansible_collections.concert.platform.plugins.module_utils.redshift import ledger
+from ansible_collections.concert.platform.plugins.module_utils.redshift import lease, ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import StatementFailedError
 from ansible_collections.concert.platform.plugins.module_utils.redshift.files import read_directory
+from ansible_collections.concert.platform.plugins.module_utils.run_lock.model import Process
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -209,6 +210,19 @@ def test_a_run_after_one_that_was_killed_is_right(warehouse: TestWarehouse, tmp_
     # Each once, though what the dead run had begun was carried on by the warehouse.
     assert warehouse.query("SELECT who FROM public.counted ORDER BY who") == [[2], [3], [4]]
     assert migrate(warehouse, tmp_path)["changed"] is False
+
+
+def test_a_lease_is_renewed_by_its_holder_and_taken_by_nobody_else(warehouse: TestWarehouse) -> None:
+    api, author, process = warehouse.api(), ledger.Author("me@here"), Process("space", 1, "now")
+    api.batch([*ledger.CREATE, lease.CREATE], "create")
+    api.batch(lease.take("one", author, process), "take one")
+    api.batch(lease.renew("one"), "renew one")
+    for number, sqls in enumerate((lease.renew("two"), lease.take("two", author, process))):
+        with pytest.raises(StatementFailedError, match="division by zero"):
+            api.batch(sqls, f"refused {number}")
+    api.batch(lease.take("two", author, process, instead_of="one"), "take over")
+    with pytest.raises(StatementFailedError, match="division by zero"):
+        api.batch(lease.renew("one"), "lost")
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from tests.integration.stack_support import Deployer, queues
 from tests.integration.test_stack_playbook import Playbook
 
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(2**32))
-MOMENTS = [round(random.Random(SEED).uniform(0.3, 7.0), 2) for _ in range(10)]
+DRAWN = random.Random(SEED)
+#: Ten moments, in seconds; every other time only the run itself is killed, and the next one begins beside its worker.
+MOMENTS = [(round(DRAWN.uniform(0.3, 7.0), 2), number % 2 == 1) for number in range(10)]
 TABLE = """
   Events:
     Type: AWS::DynamoDB::Table
@@ -56,11 +58,12 @@ def text(retention: int) -> str:
     return queues("First", "Second", extra=TABLE.strip("\n"), retention=retention)
 
 
-def killed(playbook: Playbook, seconds: float) -> None:
-    """A run that dies after `seconds`, workers and all, without a chance to say goodbye."""
+def killed(playbook: Playbook, seconds: float, *, alone: bool) -> None:
+    """A run that dies after `seconds`, its workers with it unless it dies `alone`, without a chance to say goodbye."""
     process = playbook.start()
     time.sleep(seconds)
-    for doomed in [*psutil.Process(process.pid).children(recursive=True), process]:
+    workers = [] if alone else psutil.Process(process.pid).children(recursive=True)
+    for doomed in [*workers, process]:
         with suppress(psutil.NoSuchProcess):
             doomed.kill()
     process.communicate(timeout=30)
@@ -81,24 +84,24 @@ def finished(playbook: Playbook, deployer: Deployer) -> str:
     return physical_id
 
 
-@pytest.mark.parametrize("seconds", MOMENTS)
-def test_first_deployment(deployer: Deployer, playbook: Playbook, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "alone"), MOMENTS)
+def test_first_deployment(deployer: Deployer, playbook: Playbook, seconds: float, alone: bool) -> None:
     print(f"SOAK_SEED={SEED}")
     playbook.write(text(300))
-    killed(playbook, seconds)
+    killed(playbook, seconds, alone=alone)
     finished(playbook, deployer)
     assert deployer.status(playbook.name) == "CREATE_COMPLETE"
 
 
-@pytest.mark.parametrize("seconds", MOMENTS)
-def test_update(deployer: Deployer, playbook: Playbook, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "alone"), MOMENTS)
+def test_update(deployer: Deployer, playbook: Playbook, seconds: float, alone: bool) -> None:
     print(f"SOAK_SEED={SEED}")
     playbook.write(text(300))
     table = finished(playbook, deployer)
     deployer.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "a concert"}})
 
     playbook.write(text(600))
-    killed(playbook, seconds)
+    killed(playbook, seconds, alone=alone)
     assert finished(playbook, deployer) == table
     assert deployer.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "a concert"}})["Item"]
     queue = deployer.client("sqs").get_queue_url(QueueName=f"{playbook.name}-first")["QueueUrl"]

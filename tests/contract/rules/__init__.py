@@ -1,6 +1,17 @@
 """All rules, by name: importing this package fills `RULES`."""
 
-from tests.contract.rules import compute, observability, policies, schemas, stacks, storage, wiring
+from tests.contract.rules import compute, observability, operations, policies, schemas, stacks, storage, wiring
 from tests.contract.rules.base import RULES, Rule
 
-__all__ = ["RULES", "Rule", "compute", "observability", "policies", "schemas", "stacks", "storage", "wiring"]
+__all__ = [
+    "RULES",
+    "Rule",
+    "compute",
+    "observability",
+    "operations",
+    "policies",
+    "schemas",
+    "stacks",
+    "storage",
+    "wiring",
+]

@@ -132,7 +132,8 @@ def aliases_follow_published_versions(platform: Platform) -> Breaches:
         if [alias.properties["Name"] for alias in mine] != [ALIAS]:
             yield function, f"must have one alias, '{ALIAS}'"
             continue
-        attribute = mine[0].written["Properties"]["FunctionVersion"].get("Fn::GetAtt", [None, None])
+        written = mine[0].written["Properties"].get("FunctionVersion")
+        attribute = written.get("Fn::GetAtt", ["", ""]) if isinstance(written, dict) else ["", ""]
         version = versions.get((function.template, attribute[0]))
         if version is None or attribute[1] != "Version":
             yield mine[0], "must take FunctionVersion from !GetAtt SomeVersion.Version"

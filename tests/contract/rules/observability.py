@@ -67,6 +67,11 @@ WEEK_SECONDS: Final = 604_800
 METRICS_PER_ALARM: Final = 10
 METRICS_PER_WIDGET: Final = 500
 METRICS_PER_DASHBOARD: Final = 2500
+BAND_OPERATORS: Final = (
+    "GreaterThanUpperThreshold",
+    "LessThanLowerOrGreaterThanUpperThreshold",
+    "LessThanLowerThreshold",
+)
 COMPOSITE_CHARACTERS: Final = 10_240
 COMPOSITE_CHILDREN: Final = 100
 # `?ERROR ?"two words"`: any of them, anywhere in the line.
@@ -185,8 +190,12 @@ def alarms_are_such_as_cloudwatch_accepts(platform: Platform) -> Breaches:
 
 def _math(alarm: Resource) -> Breaches:
     queries = alarm.properties["Metrics"]
-    if [bool(query.get("ReturnData", True)) for query in queries].count(True) != 1:
+    returned = [query["Id"] for query in queries if query.get("ReturnData", True)]
+    band = alarm.properties.get("ThresholdMetricId")
+    if band is None and len(returned) != 1:
         yield alarm, "must return exactly one of its metrics"
+    if band is not None:
+        yield from _band(alarm, band, returned)
     ids = [query["Id"] for query in queries]
     for repeated in (name for name, count in Counter(ids).items() if count > 1):
         yield alarm, f"has two metrics with the id {repeated}"
@@ -197,6 +206,17 @@ def _math(alarm: Resource) -> Breaches:
         uncomputed = set(ids) - used - {query["Id"]}
         if "Expression" in query and uncomputed:
             yield alarm, f"does not use {', '.join(sorted(uncomputed))}"
+
+
+def _band(alarm: Resource, band: str, returned: list[str]) -> Breaches:
+    expression = next((q.get("Expression", "") for q in alarm.properties["Metrics"] if q["Id"] == band), "")
+    match = re.fullmatch(r"ANOMALY_DETECTION_BAND\((\w+), [1-9]\d*(?:\.\d+)?\)", expression)
+    if match is None:
+        yield alarm, f"is judged by {band}, which is no anomaly band"
+    elif set(returned) != {band, match[1]}:
+        yield alarm, "must return its band and the metric in it, and nothing else"
+    if alarm.properties["ComparisonOperator"] not in BAND_OPERATORS:
+        yield alarm, f"has a band and compares by {alarm.properties['ComparisonOperator']}"
 
 
 @rule

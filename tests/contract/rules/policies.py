@@ -6,6 +6,7 @@ import fnmatch
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -111,7 +112,7 @@ _KEY_USES: Final = {
     "dynamodb": ("kms:Decrypt",),
     "dynamodb:DescribeTable": (),
     "s3:GetObject": ("kms:Decrypt",),
-    "s3:PutObject": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "s3:PutObject": ("kms:GenerateDataKey",),
     "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs:ReceiveMessage": ("kms:Decrypt",),
     "sqs:SendMessage": ("kms:Decrypt", "kms:GenerateDataKey"),
@@ -464,6 +465,10 @@ def _publishers(platform: Platform, topic: str) -> Iterator[tuple[str, Resource]
     for event_rule in platform.resources("AWS::Events::Rule"):
         if any(target["Arn"] == topic for target in event_rule.properties.get("Targets", [])):
             yield "events.amazonaws.com", event_rule
+    for budget in platform.resources("AWS::Budgets::Budget"):
+        for entry in budget.properties["NotificationsWithSubscribers"]:
+            if any(subscriber["Address"] == topic for subscriber in entry["Subscribers"]):
+                yield "budgets.amazonaws.com", budget
 
 
 def _policy_lets(platform: Platform, kind: str, arn: str, service: str, action: str) -> bool:
@@ -654,8 +659,12 @@ def roles_allow_what_the_code_calls_and_no_more(platform: Platform) -> Breaches:
 
 def called_by(function: Resource) -> set[str]:
     """The IAM actions that the function's code needs for its calls."""
+    return code_calls.actions(_folder(function))
+
+
+def _folder(function: Resource) -> Path:
     service = function.properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
-    return code_calls.actions(code_calls.FUNCTIONS / str(service).replace("-", "_"))
+    return code_calls.FUNCTIONS / str(service).replace("-", "_")
 
 
 def _switched_off(function: Resource) -> set[str]:
@@ -669,7 +678,8 @@ def _wanted(platform: Platform, function: Resource, called: set[str]) -> Iterato
     uses: set[tuple[str, str]] = set()
     for action in called:
         service = action.partition(":")[0]
-        yield f"{action} on {_CALLED_KINDS.get(action) or _CALLED_KINDS[service]}"
+        index = action == "dynamodb:Query" and code_calls.asks_an_index(_folder(function))
+        yield f"{action} on {'index' if index else _CALLED_KINDS.get(action) or _CALLED_KINDS[service]}"
         if action in ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"):
             yield "redshift-serverless:GetCredentials on workgroup"
         uses |= {(key_action, service) for key_action in _KEY_USES.get(action, _KEY_USES.get(service, ()))}

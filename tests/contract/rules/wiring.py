@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from local_aws.cloudformation.schemas import schema_of
 from tests.contract.model import NAME_PROPERTIES, Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 from tests.contract.rules.compute import ALIAS, operations
@@ -74,8 +75,18 @@ METRIC_SOURCES: Final = {
     "DataQualityIssues": ("/aws/lambda/concert-stream-processor-{environment}", "1", "Count"),
 }
 SCHEDULES: Final = {
-    "concert-chatbot-analytics": "cron(0 * * * ? *)",
-    "concert-chatbot-maintenance": "cron(0 2 * * ? *)",
+    "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
+    "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
+}
+# Beside what AWS's schemas require.
+NEEDED: Final = {
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("ScalingTargetId",),
+    "AWS::CloudWatch::Alarm": ("EvaluationPeriods",),
+    "AWS::DynamoDB::Table": ("AttributeDefinitions",),
+    "AWS::Lambda::Function": ("Environment", "LoggingConfig", "TracingConfig", "VpcConfig"),
+    "AWS::Lambda::EventSourceMapping": ("EventSourceArn",),
+    "AWS::Logs::MetricFilter": ("FilterPattern",),
+    "AWS::XRay::SamplingRule": ("SamplingRule",),
 }
 LAMBDA_NETWORK: Final = frozenset(
     f"ec2:{action}"
@@ -89,6 +100,19 @@ LAMBDA_NETWORK: Final = frozenset(
     )
 )
 _VARIABLE: Final = re.compile(r"(?P<word>[A-Z]+)(?:_[A-Z_]*)?_(?P<kind>TABLE|BUCKET|TOPIC_ARN|QUEUE_URL|ROLE_ARN)")
+
+
+@rule
+def properties_that_aws_needs_are_given(platform: Platform) -> Breaches:
+    """What AWS's schema of a type requires, and what this platform's resources of it cannot do without."""
+    for resource in platform.resources():
+        schema = schema_of(resource.type)
+        needed = set(schema.required if schema else ()) | set(NEEDED.get(resource.type, ()))
+        if "MetricName" in resource.properties and resource.type == "AWS::CloudWatch::Alarm":
+            needed |= {"Namespace", "Period", "Dimensions"}
+        lacking = missing(needed, resource.properties)
+        if lacking:
+            yield resource, f"has no {lacking}"
 
 
 @rule
@@ -796,9 +820,10 @@ def asynchronous_runs_are_tried_again(platform: Platform) -> Breaches:
         if f"{owner}Alias" not in config.depends_on:
             yield config, f"must depend on {owner}Alias"
     for event_rule in platform.resources("AWS::Events::Rule"):
-        wanted = SCHEDULES.get(str(event_rule.name).removesuffix(f"-{platform.setting.environment}"))
-        if "ScheduleExpression" in event_rule.properties and event_rule.properties["ScheduleExpression"] != wanted:
-            yield event_rule, f"runs at {event_rule.properties['ScheduleExpression']}, not {wanted}"
+        wanted = SCHEDULES.get(str(event_rule.name).removesuffix(f"-{platform.setting.environment}"), "never")
+        schedule = event_rule.properties.get("ScheduleExpression")
+        if schedule is not None and not re.fullmatch(wanted, schedule):
+            yield event_rule, f"runs at {schedule}, not {wanted}"
     rules = platform.resources("AWS::Events::Rule")
     for queue_policy in platform.resources("AWS::SQS::QueuePolicy"):
         for statement in statements_of(queue_policy):

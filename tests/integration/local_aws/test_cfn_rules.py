@@ -532,7 +532,7 @@ NOTIFICATION: dict[str, Any] = {"NotificationType": "ACTUAL", "ComparisonOperato
                 "Budget": (
                     "AWS::Budgets::Budget",
                     {
-                        "Budget": {**BUDGET, "BudgetLimit": {"Amount": "1", "Unit": "USD"}},
+                        "Budget": BUDGET | {"BudgetLimit": {"Amount": "1", "Unit": "USD"}},
                         "NotificationsWithSubscribers": [
                             {
                                 "Notification": NOTIFICATION,

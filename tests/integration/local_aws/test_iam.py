@@ -15,7 +15,9 @@ from tests.integration.local_aws.support import package
 
 MODULES = (
     "apigateway",
+    "application_autoscaling",
     "authorization",
+    "codedeploy",
     "destinations",
     "event_sources",
     "events",
@@ -27,7 +29,9 @@ MODULES = (
     "metrics",
     "object_notifications",
     "openapi",
+    "sagemaker",
     "sns",
+    "waf",
 )
 
 Statements = Iterable[Mapping[str, Any]]
@@ -204,6 +208,38 @@ def test_a_function_is_given_only_a_role_that_may_be_passed_to_lambda(functions:
     refused(lambda: as_user(create, {**passing, "Condition": to_glue})("lambda").create_function(**request()))
     to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     as_user(create, {**passing, "Condition": to_lambda})("lambda").create_function(**request())
+
+
+def test_a_functions_code_is_known_by_its_function(functions: Any) -> None:
+    """What Lambda itself needs of a role, a condition on `lambda:SourceFunctionArn` can deny to the code."""
+    source = (
+        "import boto3\n\ndef lambda_handler(event, context):\n    try:\n"
+        "        boto3.client('ec2').describe_network_interfaces()\n"
+        "    except Exception as error:\n        return error.response['Error']['Code']\n    return 'done'\n"
+    )
+    look = {"Effect": "Allow", "Action": "ec2:DescribeNetworkInterfaces", "Resource": "*"}
+    deny = {**look, "Effect": "Deny"}
+    whose = {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:function-*"}}
+    others = {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:other-*"}}
+    permitted = functions.create(source, Role=functions.role([look, {**deny, "Condition": others}]))
+    assert functions.invoke(permitted)[1] == "done"
+    denied = functions.create(source, Role=functions.role([look, {**deny, "Condition": whose}]))
+    assert functions.invoke(denied)[1] in ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+
+
+def test_a_function_enters_a_vpc_only_with_a_role_that_may_make_interfaces(
+    client: Callable[..., Any], functions: Any
+) -> None:
+    subnet = client("ec2").describe_subnets()["Subnets"][0]
+    network = {"SubnetIds": [subnet["SubnetId"]], "SecurityGroupIds": []}
+    source = "def lambda_handler(event, context):\n    return 1\n"
+    poor = functions.create(source)
+    with pytest.raises(ClientError, match="does not have permissions to call CreateNetworkInterface on EC2"):
+        client("lambda").update_function_configuration(FunctionName=poor, VpcConfig=network)
+    actions = ["CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface"]
+    rights = {"Effect": "Allow", "Action": [f"ec2:{action}" for action in actions], "Resource": "*"}
+    rich = functions.create(source, Role=functions.role([rights]))
+    client("lambda").update_function_configuration(FunctionName=rich, VpcConfig=network)
 
 
 @pytest.mark.parametrize("module", MODULES)

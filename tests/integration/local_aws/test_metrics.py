@@ -102,6 +102,81 @@ def test_metric_math(expression: str, state: str) -> None:
     assert math(expression, bad=[(1, 2)], all=[(1, 20)], none=[]) == state
 
 
+BAND = {
+    "Namespace": None,
+    "MetricName": None,
+    "EvaluationPeriods": 1,
+    "ThresholdMetricId": "expected",
+    "ComparisonOperator": "LessThanLowerOrGreaterThanUpperThreshold",
+    "TreatMissingData": "notBreaching",
+    "Metrics": [
+        {
+            "Id": "actual",
+            "MetricStat": {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"},
+            "ReturnData": True,
+        },
+        {"Id": "expected", "Expression": "ANOMALY_DETECTION_BAND(actual, 2)", "ReturnData": True},
+    ],
+}
+USUAL = [(90, 10), (150, 12), (210, 8), (270, 10)]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "series", "state"),
+    [
+        pytest.param({}, [(1, 12), *USUAL], "OK", id="within"),
+        pytest.param({}, [(1, 20), *USUAL], "ALARM", id="above"),
+        pytest.param({}, [(1, 2), *USUAL], "ALARM", id="below"),
+        pytest.param(
+            {"ComparisonOperator": "GreaterThanUpperThreshold"}, [(1, 2), *USUAL], "OK", id="only-above-counts"
+        ),
+        pytest.param({"ComparisonOperator": "LessThanLowerThreshold"}, [(1, 20), *USUAL], "OK", id="only-below-counts"),
+        pytest.param({}, USUAL, "OK", id="missing-is-not-breaching"),
+        pytest.param({}, [(1, 20), *USUAL[:2]], "INSUFFICIENT_DATA", id="too-little-is-known"),
+        pytest.param({"EvaluationPeriods": 2}, [(1, 20), (61, 20), *USUAL[1:]], "ALARM", id="both-of-two"),
+        pytest.param({"EvaluationPeriods": 2}, [(1, 20), *USUAL], "OK", id="one-of-two"),
+        pytest.param({"ThresholdMetricId": "nobody"}, [(1, 20), *USUAL], "INSUFFICIENT_DATA", id="no-such-band"),
+        pytest.param(
+            {"ComparisonOperator": "GreaterThanThreshold"},
+            [(1, 20), *USUAL],
+            "INSUFFICIENT_DATA",
+            id="no-band-operator",
+        ),
+    ],
+)
+def test_a_band_is_what_was_usual(alarm: dict[str, Any], series: Any, state: str) -> None:
+    decision = next_state(BAND | alarm, NOW, points(*series))
+    assert decision is not None
+    assert decision.state == state, decision
+
+
+def test_an_anomaly_is_published(client: Callable[..., Any], alerts: Any) -> None:
+    topic, messages = alerts
+    namespace, now = f"Test{uuid.uuid4().hex[:6]}", time.time()
+    metric = {"Namespace": namespace, "MetricName": "Requests", "Dimensions": [{"Name": "Environment", "Value": "dev"}]}
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=f"anomaly-{uuid.uuid4().hex[:6]}",
+        EvaluationPeriods=1,
+        ThresholdMetricId="expected",
+        ComparisonOperator="GreaterThanUpperThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+        Metrics=[
+            {"Id": "actual", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}},
+            {"Id": "expected", "Expression": "ANOMALY_DETECTION_BAND(actual, 3)"},
+        ],
+    )
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNamePrefix="anomaly-")["MetricAlarms"]
+    assert (alarm["ThresholdMetricId"], "Threshold" in alarm) == ("expected", False)
+    datum = {"MetricName": "Requests", "Dimensions": metric["Dimensions"]}
+    history = [{**datum, "Value": 10 + n % 2, "Timestamp": now - 90 - 60 * n} for n in range(10)]
+    client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=history)
+    time.sleep(1.5)
+    assert "ALARM" not in states(messages)
+    client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[{**datum, "Value": 100}])
+    eventually(lambda: "ALARM" in states(messages), what="the anomaly's message")
+
+
 @pytest.fixture
 def alerts(client: Callable[..., Any]) -> tuple[str, Callable[[], list[dict[str, Any]]]]:
     """A topic, and what was published to it so far."""

@@ -19,7 +19,7 @@ from ansible_collections.concert.platform.plugins.module_utils.packaging.store i
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "source": {"type": "path", "required": True},
-    "bucket": {"type": "str", "required": True},
+    "bucket": {"type": "str"},
     "build_dir": {"type": "path", "required": True},
     "functions": {"type": "list", "elements": "str", "default": []},
     "prebuilt": {"type": "dict", "default": {}},
@@ -52,6 +52,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 ),
                 *(package_of(one) for one in elsewhere if one.path),
             ]
+            if not options["bucket"]:
+                return {**result, **describe({package.name: package.key for package in packages}, [], "")}
             store = PackageStore(Connection.from_options(options).client("s3"), options["bucket"])
             stored_elsewhere = [one for one in elsewhere if one.key]
             for one in stored_elsewhere:

@@ -21,9 +21,8 @@ options:
     type: path
     required: true
   bucket:
-    description: Name of the deployment bucket.
+    description: Name of the deployment bucket. Without it the packages are built only, and nobody is called.
     type: str
-    required: true
   build_dir:
     description: Directory that keeps the installed dependencies between runs. It may be removed at any time.
     type: path

@@ -27,6 +27,16 @@ version_added: 0.1.0
 author: Concert Data Platform engineers (@concert-data-platform)
 extends_documentation_fragment:
   - concert.platform.connection
+attributes:
+  check_mode:
+    support: full
+    description: Plans by a change set, or from the template where AWS cannot plan yet, and leaves nothing behind.
+  diff_mode:
+    support: full
+    description: Shows every property before and after, what is replaced, and what is only possible.
+seealso:
+  - module: amazon.aws.cloudformation
+  - module: concert.platform.stack_info
 options:
   name:
     description: Name of the stack.
@@ -131,7 +141,9 @@ options:
     type: float
     default: 3600
   wait:
-    description: V(false) returns once AWS has begun; a task with O(state=settled) waits for it.
+    description:
+      - V(false) returns once AWS has begun. A task with O(state=settled) waits for a creation or update, one with
+        O(state=absent) for a deletion.
     type: bool
     default: true
 """
@@ -163,6 +175,18 @@ EXAMPLES = r"""
     name: "{{ storage_stack_name }}"
     template: "{{ playbook_dir }}/files/cloudformation/02-storage-processing.yaml"
     import_existing: true
+
+- name: Begin to bring the monitoring stack to its desired state, and go on meanwhile
+  concert.platform.stack:
+    name: "{{ monitoring_stack_name }}"
+    template: "{{ playbook_dir }}/files/cloudformation/05-monitoring-observability.yaml"
+    wait: false
+
+- name: Wait until it is there
+  concert.platform.stack:
+    name: "{{ monitoring_stack_name }}"
+    state: settled
+    template: "{{ playbook_dir }}/files/cloudformation/05-monitoring-observability.yaml"
 
 - name: Delete the monitoring stack
   concert.platform.stack:
@@ -224,6 +248,13 @@ timeline:
   type: list
   elements: dict
   returned: when AWS carried out an operation, also if it failed
+  contains:
+    logical_id: {description: The resource's name in the template., type: str}
+    resource_type: {description: Its type., type: str}
+    status: {description: "How it ended, such as CREATE_COMPLETE.", type: str}
+    started: {description: "When, in ISO 8601 and UTC.", type: str}
+    seconds: {description: How long it took., type: float}
+    reason: {description: AWS's reason where it failed or was skipped., type: str}
 events_file:
   description: The file that holds all events of the failed operation. C(msg) names it too.
   type: str

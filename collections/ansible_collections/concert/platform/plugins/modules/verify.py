@@ -51,6 +51,20 @@ options:
     description: Names of the checks to run; all without it.
     type: list
     elements: str
+    choices:
+      - stacks
+      - functions
+      - dashboards
+      - GET /health
+      - GET /venues/popularity
+      - POST /chat, GET /history
+      - POST /predictions/tickets
+      - GET /recommendations
+      - refusals
+      - canary record
+      - warehouse
+      - alarm
+      - error log
 extends_documentation_fragment:
   - concert.platform.connection
 author:

@@ -848,7 +848,10 @@ class Engine:
             kept=tuple(change for change in plan.changes if change.policy_action == "Retain"),
             diff=render(plan, desired.name),
         )
-        if not check:
+        if not check and not desired.wait:
+            self._aws.delete_stack(stack.stack_id, self._token(), desired.role_arn, retain)
+            self._report(f"{desired.label} 0/{len(plan.changes)} · deletion begun; the run goes on meanwhile")
+        elif not check:
             events = self._delete(stack, desired, deadline, len(plan.changes), template, retain)
             result = replace(result, timeline=timeline(events))
         return replace(result, seconds=round(self._clock.now() - began, 3))

@@ -7,6 +7,7 @@ topic and its queue are verification's own; the log line is marked, so nobody is
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -231,6 +232,27 @@ def recommendations(platform: Platform) -> Finding:
     )
 
 
+def routes(platform: Platform) -> Finding:
+    """The live stage serves every route that the API has: a route without a deployment is known and answers nothing.
+
+    Each route answers a browser's preflight itself, so no function is called.
+    """
+    pages = platform.client("apigateway").get_paginator("get_resources")
+    paths = sorted(
+        resource["path"]
+        for page in pages.paginate(restApiId=platform.outputs("compute")["ApiId"])
+        for resource in page["items"]
+        if "OPTIONS" in resource.get("resourceMethods", {})
+    )
+    answers = {path: platform.ask("OPTIONS", re.sub(r"{[^}]+}", "x", path), with_key=False).status for path in paths}
+    unserved = [f"{path}: {status}" for path, status in answers.items() if status not in (200, 204)]
+    return Finding(
+        f"{len(paths)} routes on the live stage",
+        "; ".join(unserved) or f"{len(paths)} served",
+        bool(paths) and not unserved,
+    )
+
+
 def refusals(platform: Platform) -> Finding:
     """Bad input, a missing key and an unknown route are each refused in the documented way."""
     bad = platform.ask("POST", "/predictions/tickets", {"venue_id": "v"})
@@ -394,6 +416,12 @@ CHECKS = (
         "GET /recommendations",
         "log group /aws/lambda/concert-api-recommendations-{environment}",
         recommendations,
+        after=("GET /health",),
+    ),
+    Check(
+        "routes",
+        "deployments and stage of API concert-ai-api-{environment} in API Gateway",
+        routes,
         after=("GET /health",),
     ),
     Check(
