@@ -43,8 +43,9 @@ sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concert
 	@python -m tools.sample_data --into build/sample_data
 
 .PHONY: templates
-templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates
+templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates, and their quick reference
 	@python -m tools.assemble_templates
+	@python -m tools.stack_reference
 
 .PHONY: cost
 cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md
@@ -78,10 +79,10 @@ test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, veri
 	@molecule test --all
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right
+soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the demo volume sent through the pipeline
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
 	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
-	@python -m pytest tests/soak -q
+	@python -m pytest tests/soak -q -s
 
 # ARGUMENTS="--case unchanged --repetitions 9", for instance; --help lists them.
 .PHONY: bench

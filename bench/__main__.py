@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.report_only:
         return _report_again(publish=options.publish)
+    # Whoever ends the bench ends the embedded AWS with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     wanted = [case for case in CASES if not options.case or case.key in options.case]
     OUTPUT.mkdir(parents=True, exist_ok=True)
     try:

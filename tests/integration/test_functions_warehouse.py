@@ -151,7 +151,7 @@ def test_a_load_is_exact_and_a_repeated_one_changes_nothing(platform: Platform, 
     assert load(platform, loader, "artists", second) == 0
     assert platform.reader.rows(Statement(query), seconds=SECONDS) == before
     history = "SELECT object_key, rows_loaded FROM concert_dw.load_history WHERE object_key LIKE '%exact-_.json.gz'"
-    loaded = platform.reader.rows(Statement(history + " ORDER BY object_key"), seconds=SECONDS)
+    loaded = platform.loader.rows(Statement(history + " ORDER BY object_key"), seconds=SECONDS)
     assert [(row["object_key"], row["rows_loaded"]) for row in loaded] == [(first, 2), (second, 1)]
 
 
