@@ -1258,6 +1258,33 @@ APPLICATION = {
         "has the boundary None",
         PRODUCTION,
     ),
+    "stream-whose-age-nobody-sees": own(
+        "everything_that_runs_is_watched",
+        MONITORING,
+        remove("VenueStreamIteratorAgeAlarm"),
+        "concert-venue-stream-development has no alarm on its GetRecords.IteratorAgeMilliseconds",
+    ),
+    "topic-deaf-to-its-alarms": own(
+        "messages_find_their_way",
+        MONITORING,
+        edit_statement(
+            "WarningAlertsTopicPolicy",
+            "AlarmsPublish",
+            "Condition",
+            {"ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:other-*"}},
+            "PolicyDocument",
+        ),
+        "does not let arn:aws:cloudwatch",
+    ),
+    "queue-that-is-not-subscribed": own(
+        "messages_find_their_way", MONITORING, remove("VerificationSubscription"), "which is not subscribed"
+    ),
+    "bucket-that-tells-nobody": own(
+        "keys_tables_and_buckets_are_found",
+        STORAGE,
+        drop("ProcessedDataBucket", "NotificationConfiguration"),
+        "tells EventBridge nothing",
+    ),
     "alias-without-a-version": own(
         "properties_that_aws_needs_are_given",
         CHATBOT,

@@ -15,6 +15,7 @@ from local_aws.cloudformation.schemas import schema_of
 from tests.contract.model import NAME_PROPERTIES, Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 from tests.contract.rules.compute import ALIAS, operations
+from tests.contract.rules.observability import alarm_metrics
 from tests.contract.rules.policies import (
     called_by,
     key_of,
@@ -77,6 +78,14 @@ METRIC_SOURCES: Final = {
 SCHEDULES: Final = {
     "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
     "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
+}
+CATALOG_TABLES: Final = ("artists", "concerts", "ticket_sales", "venues")
+# For each resource of a type, one alarm on one of each of these groups of metrics.
+WATCHED_BY: Final = {
+    "AWS::DynamoDB::Table": (("SystemErrors",), ("ReadThrottleEvents", "WriteThrottleEvents", "ThrottledRequests")),
+    "AWS::Kinesis::Stream": (("GetRecords.IteratorAgeMilliseconds",), ("WriteProvisionedThroughputExceeded",)),
+    "AWS::Lambda::Function": (("Throttles",), ("Duration",)),
+    "AWS::SQS::Queue": (("ApproximateNumberOfMessagesVisible",),),
 }
 # Beside what AWS's schemas require.
 NEEDED: Final = {
@@ -346,6 +355,10 @@ def policies_are_about_what_they_are_attached_to(platform: Platform) -> Breaches
             named = {str(arn) for statement in statements_of(policy) for arn in statement.resources}
             if owners != named:
                 yield policy, f"is attached to {sorted(owners)} and speaks of {sorted(named)}"
+    for policy in platform.resources("AWS::S3::BucketPolicy"):
+        named = {str(arn).partition("/")[0] for statement in statements_of(policy) for arn in statement.resources}
+        if named != {f"arn:aws:s3:::{policy.properties.get('Bucket')}"}:
+            yield policy, f"is attached to {policy.properties.get('Bucket')} and speaks of {sorted(named)}"
     rules = {platform.arn(event_rule) for event_rule in platform.resources("AWS::Events::Rule")}
     for statement in statements(platform, "queue"):
         if "events.amazonaws.com" in statement.services:
@@ -713,12 +726,14 @@ def alarms_compare_what_they_say(platform: Platform) -> Breaches:
         band = "ThresholdMetricId" in properties
         if properties.get("ComparisonOperator") not in (BAND_OPERATORS if band else OPERATORS):
             yield alarm, f"compares by {properties.get('ComparisonOperator')}"
+        used = [query["MetricStat"].get("Stat") for query in properties.get("Metrics", []) if "MetricStat" in query]
         if "MetricName" in properties:
-            statistic = str(properties.get("ExtendedStatistic") or properties.get("Statistic"))
-            if not re.fullmatch(r"Sum|Average|Maximum|Minimum|SampleCount|p\d+(\.\d+)?", statistic):
+            used.append(properties.get("ExtendedStatistic") or properties.get("Statistic"))
+        for statistic in used:
+            if not re.fullmatch(r"Sum|Average|Maximum|Minimum|SampleCount|p\d+(\.\d+)?", str(statistic)):
                 yield alarm, f"has the statistic {statistic}"
-            if not properties.get("Period"):
-                yield alarm, "has no period"
+        if "MetricName" in properties and not properties.get("Period"):
+            yield alarm, "has no period"
         for dimension in properties.get("Dimensions", []):
             if dimension["Name"] == "TableName":
                 words = re.split(r"(?=[A-Z])", alarm.logical_id)
@@ -850,3 +865,93 @@ def loads_do_not_crowd_the_warehouse(platform: Platform) -> Breaches:
             yield mapping, "reads its queue by as many as Lambda likes"
         if f"{queue.logical_id}Policy" not in mapping.depends_on:
             yield mapping, f"must depend on {queue.logical_id}Policy"
+
+
+@rule
+def everything_that_runs_is_watched(platform: Platform) -> Breaches:
+    """Functions that serve or process: throttles and duration; streams: age and throttles; tables: errors, throttles;
+    failure queues: depth."""
+    watched = {
+        (metric.name, value)
+        for alarm in platform.resources("AWS::CloudWatch::Alarm")
+        for metric in alarm_metrics(alarm)
+        for _, value in metric.dimensions
+    }
+    scheduled = {
+        str(target["Arn"]).removesuffix(f":{ALIAS}")
+        for event_rule in platform.resources("AWS::Events::Rule")
+        for target in event_rule.properties.get("Targets", [])
+    }
+    for kind, wanted in WATCHED_BY.items():
+        for resource in platform.resources(kind):
+            if platform.arn(resource) in scheduled or (
+                kind == "AWS::SQS::Queue" and "failures" not in str(resource.name)
+            ):
+                continue
+            for names in wanted:
+                if not any((name, resource.name) in watched for name in names):
+                    yield resource, f"{resource.name} has no alarm on its {' or '.join(names)}"
+
+
+@rule
+def messages_find_their_way(platform: Platform) -> Breaches:
+    """A topic takes the messages of the alarms that send to it, none without TLS; a subscribed queue lets it in."""
+    topics = {platform.arn(topic): topic for topic in platform.resources("AWS::SNS::Topic")}
+    senders: dict[str, set[str]] = {arn: set() for arn in topics}
+    for alarm in platform.resources("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+        for arn in as_list(alarm.properties.get("AlarmActions")):
+            senders.get(arn, set()).add(platform.arn(alarm))
+    for statement in statements(platform, "topic"):
+        for arn in map(str, statement.resources):
+            if not statement.allows and missing(("sns:Publish", "sns:Subscribe"), statement.actions):
+                yield statement, "does not refuse what comes without TLS"
+            patterns = [str(pattern) for pattern in statement.conditions.get("aws:SourceArn", [])]
+            unheard = {one for one in senders.get(arn, ()) if not any(fnmatch.fnmatchcase(one, p) for p in patterns)}
+            if statement.allows and "cloudwatch.amazonaws.com" in statement.services and patterns and unheard:
+                yield statement, f"does not let {sorted(unheard)[0]} in"
+    subscriptions = platform.resources("AWS::SNS::Subscription")
+    for subscription in subscriptions:
+        topic, endpoint = str(subscription.properties.get("TopicArn")), str(subscription.properties.get("Endpoint"))
+        let_in = {
+            (source, str(queue))
+            for statement in statements(platform, "queue")
+            if "sns.amazonaws.com" in statement.services
+            for source in map(str, statement.conditions.get("aws:SourceArn", []))
+            for queue in statement.resources
+        }
+        if topic not in topics or (topic, endpoint) not in let_in:
+            yield subscription, f"brings {topic} to {endpoint}, which does not let it in"
+        if not any(name.endswith("QueuePolicy") for name in subscription.depends_on):
+            yield subscription, "must depend on the queue's policy: what comes before it is lost"
+    joined = {(str(one.properties.get("TopicArn")), str(one.properties.get("Endpoint"))) for one in subscriptions}
+    for statement in statements(platform, "queue"):
+        if "sns.amazonaws.com" in statement.services:
+            for source in map(str, statement.conditions.get("aws:SourceArn", [])):
+                if not any((source, str(queue)) in joined for queue in statement.resources):
+                    yield statement, f"lets {source} in, which is not subscribed"
+
+
+@rule
+def keys_tables_and_buckets_are_found(platform: Platform) -> Breaches:
+    """Each key by an alias, each catalog table in the catalog, new objects by the rules that wait for them."""
+    aliased = {alias.properties.get("TargetKeyId") for alias in platform.resources("AWS::KMS::Alias")}
+    for key in platform.resources("AWS::KMS::Key"):
+        if f"<{key}>" not in aliased:
+            yield key, "has no alias"
+    catalogs = platform.resources("AWS::Glue::Database")
+    databases = {f"<{database}>" for database in catalogs} | {database.name for database in catalogs}
+    tables = platform.resources("AWS::Glue::Table")
+    names = {table.properties.get("TableInput", {}).get("Name") for table in tables}
+    lacking = missing(CATALOG_TABLES, map(str, names))
+    if lacking:
+        yield "02-storage-processing", f"has no catalog table {lacking}"
+    for table in tables:
+        if table.properties.get("DatabaseName") not in databases:
+            yield table, f"is in {table.properties.get('DatabaseName')}, which is no database"
+    buckets = platform.named("AWS::S3::Bucket")
+    for event_rule in platform.resources("AWS::Events::Rule"):
+        detail = event_rule.properties.get("EventPattern", {}).get("detail", {})
+        for name in detail.get("bucket", {}).get("name", []):
+            told = buckets[name].properties.get("NotificationConfiguration", {}) if name in buckets else {}
+            if not told.get("EventBridgeConfiguration"):
+                yield event_rule, f"waits for the objects of {name}, which tells EventBridge nothing"
