@@ -79,6 +79,16 @@ SCHEDULES: Final = {
     "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
     "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
 }
+# Where a function has several tables: what it does with each, by the variable that names it.
+TABLE_RIGHTS: Final = {
+    "ChatbotFunction": {
+        "CONVERSATIONS_TABLE": {"DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
+        "PREFERENCES_TABLE": {"DeleteItem", "GetItem", "PutItem"},
+        "SESSIONS_TABLE": {"UpdateItem"},
+    },
+}
+# An agent and an endpoint are one for all functions that are told of them.
+SHARED_VARIABLES: Final = ("BEDROCK_AGENT_ID", "BEDROCK_AGENT_ALIAS_ID", "SAGEMAKER_ENDPOINT_NAME")
 CATALOG_TABLES: Final = ("artists", "concerts", "ticket_sales", "venues")
 # For each resource of a type, one alarm on one of each of these groups of metrics.
 WATCHED_BY: Final = {
@@ -955,3 +965,29 @@ def keys_tables_and_buckets_are_found(platform: Platform) -> Breaches:
             told = buckets[name].properties.get("NotificationConfiguration", {}) if name in buckets else {}
             if not told.get("EventBridgeConfiguration"):
                 yield event_rule, f"waits for the objects of {name}, which tells EventBridge nothing"
+
+
+@rule
+def functions_agree_on_what_they_share(platform: Platform) -> Breaches:
+    """Each table's rights are those for that table; whoever is told of agent or endpoint is told of the same one."""
+    told: dict[str, dict[str, str]] = {name: {} for name in SHARED_VARIABLES}
+    for function in platform.resources("AWS::Lambda::Function"):
+        variables = function.properties["Environment"]["Variables"]
+        for name in SHARED_VARIABLES:
+            if name in variables:
+                told[name][function.logical_id] = str(variables[name])
+        role = role_of(platform, function)
+        for variable, wanted in TABLE_RIGHTS.get(function.logical_id, {}).items():
+            given = {
+                action.removeprefix("dynamodb:")
+                for statement in (role_statements(platform, role) if role else [])
+                if statement.allows
+                for arn in map(str, statement.resources)
+                if arn.endswith(f":table/{variables[variable]}")
+                for action in statement.actions
+            }
+            if given != wanted:
+                yield function, f"may {sorted(given ^ wanted)} wrongly on {variables[variable]}"
+    for name, values in told.items():
+        if len(set(values.values())) > 1:
+            yield "03-compute-application", f"tells {', '.join(sorted(values))} of different {name}"
