@@ -16,7 +16,7 @@ def settings(inventory: str) -> dict[str, Any]:
     """The inventory's variables over the defaults of all roles, unrendered."""
     defaults = sorted((ROOT / "roles").glob("*/defaults/main.yml"))
     values = sorted((ROOT / "inventories" / inventory / "group_vars/all").glob("*.yml"))
-    cells: dict[str, str] = {
+    return {
         name: value for file in (*defaults, *values) for name, value in (yaml.safe_load(file.read_text()) or {}).items()
     }
 
