@@ -1298,6 +1298,13 @@ APPLICATION = {
         edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:PutItem"]),
         "may ['PutItem'] wrongly on concert-chatbot-sessions-development",
     ),
+    "promise-that-nobody-watches": Mistake(
+        "promises_and_anomalies_are_watched_whole",
+        MONITORING,
+        remove("KeysRotateRule"),
+        "among them not concert-keys-rotate-production",
+        PRODUCTION,
+    ),
     "alias-without-a-version": own(
         "properties_that_aws_needs_are_given",
         CHATBOT,

@@ -89,6 +89,18 @@ TABLE_RIGHTS: Final = {
 }
 # An agent and an endpoint are one for all functions that are told of them.
 SHARED_VARIABLES: Final = ("BEDROCK_AGENT_ID", "BEDROCK_AGENT_ALIAS_ID", "SAGEMAKER_ENDPOINT_NAME")
+# What AWS Config watches where the inventory lets it: the promises of these templates.
+PROMISES: Final = frozenset(
+    f"concert-{promise}"
+    for promise in (
+        "api-traced", "buckets-demand-tls", "buckets-encrypted", "buckets-private", "functions-in-vpc",
+        "functions-private", "keys-rotate", "log-groups-encrypted", "streams-encrypted", "tables-encrypted",
+        "tables-recoverable", "topics-encrypted", "vpc-traffic-logged",
+    )
+)  # fmt: skip
+ANOMALIES: Final = frozenset(
+    {"concert-api-traffic-anomaly", "concert-events-volume-anomaly", "concert-warehouse-use-anomaly"}
+)
 CATALOG_TABLES: Final = ("artists", "concerts", "ticket_sales", "venues")
 # For each resource of a type, one alarm on one of each of these groups of metrics.
 WATCHED_BY: Final = {
@@ -991,3 +1003,31 @@ def functions_agree_on_what_they_share(platform: Platform) -> Breaches:
     for name, values in told.items():
         if len(set(values.values())) > 1:
             yield "03-compute-application", f"tells {', '.join(sorted(values))} of different {name}"
+
+
+@rule
+def promises_and_anomalies_are_watched_whole(platform: Platform) -> Breaches:
+    """All of Config's rules or none, all anomaly alarms or none; what they and the budget find reaches its topic."""
+    environment = platform.setting.environment
+    config = {str(one.properties.get("ConfigRuleName")) for one in platform.resources("AWS::Config::ConfigRule")}
+    anomalies = {
+        str(a.name) for a in platform.resources("AWS::CloudWatch::Alarm") if str(a.name).split("-")[-2] == "anomaly"
+    }
+    for kind, given, wanted in (("Config rules", config, PROMISES), ("anomaly alarms", anomalies, ANOMALIES)):
+        lacking = missing({f"{name}-{environment}" for name in wanted}, given)
+        if given and lacking:
+            yield "05-monitoring-observability", f"has {kind}, and among them not {lacking}"
+    for event_rule in platform.resources("AWS::Events::Rule"):
+        prefixes = event_rule.properties.get("EventPattern", {}).get("detail", {}).get("configRuleName", [])
+        for entry in prefixes:
+            if not config or not all(name.startswith(str(entry.get("prefix"))) for name in config):
+                yield event_rule, f"waits for rules called {entry.get('prefix')}..., which no template has"
+    for sender in [*platform.resources("AWS::Budgets::Budget"), *platform.resources("AWS::Events::Rule")]:
+        unit = sender.properties.get("Budget", {}).get("BudgetLimit", {}).get("Unit", "USD")
+        if unit != "USD":
+            yield sender, f"is in {unit}; AWS bills in USD"
+        tells = sender.type == "AWS::Budgets::Budget" or any(
+            ":sns:" in str(target["Arn"]) for target in sender.properties.get("Targets", [])
+        )
+        if tells and not any(name.endswith("TopicPolicy") for name in sender.depends_on):
+            yield sender, "must depend on its topic's policy: what comes before it is lost"
