@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ALWAYS = {"preflight", "run_lock", "report"}
+ALWAYS = {"preflight", "run_lock"}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def page(**given: Any) -> dict[str, Any]:
         "stacks": {},
         "packages": {},
         "migrations": {},
-        "subscriptions": [],
+        "subscriptions": None,
         "steps": [],
         "complete": True,
     }
@@ -102,6 +102,7 @@ def test_nothing_to_do_is_one_sentence() -> None:
     found = page(stacks={"storage": STACKS["storage"]}, migrations={"pending": []}, packages={"keys": {}})
     said = plan.text(found)
     assert said[1] == "Nothing would change."
+    assert "Subscriptions: not planned" in said
     assert "Risks: none found" in said
     assert "Migrations:    none" in said
     assert "Code:          unchanged" in said

@@ -40,6 +40,11 @@ def one(action: Action, kind: str, *properties: PropertyChange, **fields: Any) -
             id="a-replaced-bucket",
         ),
         pytest.param(
+            (Action.MODIFY, "AWS::Lambda::Version", [], {"replacement": Replacement.YES}),
+            [("notice", "replacement", "is replaced")],
+            id="a-new-version-is-how-code-is-released",
+        ),
+        pytest.param(
             (Action.MODIFY, "AWS::SQS::Queue", [], {"replacement": Replacement.POSSIBLE}),
             [("notice", "replacement", "may be replaced")],
             id="a-queue-that-may-be-replaced",

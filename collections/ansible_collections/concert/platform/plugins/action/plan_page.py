@@ -19,7 +19,7 @@ _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "code": {"type": "list", "elements": "dict", "default": []},
     "packages": {"type": "dict", "default": {}},
     "migrations": {"type": "dict", "default": {}},
-    "subscriptions": {"type": "list", "elements": "dict", "default": []},
+    "subscriptions": {"type": "list", "elements": "dict"},
     "steps": {"type": "list", "elements": "dict", "default": []},
     "complete": {"type": "bool", "required": True},
 }
@@ -41,7 +41,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             stacks=results.with_code(options["stacks"], options["code"]),
             packages=options["packages"],
             migrations=options["migrations"],
-            subscriptions=results.subscriptions(options["subscriptions"]),
+            subscriptions=(
+                None if options["subscriptions"] is None else results.subscriptions(options["subscriptions"])
+            ),
             steps=options["steps"],
             complete=options["complete"],
         )

@@ -49,10 +49,9 @@ options:
     type: dict
     default: {}
   subscriptions:
-    description: The items that the subscribing tasks returned.
+    description: The items that the subscribing tasks returned. Left out where they did not run.
     type: list
     elements: dict
-    default: []
   steps:
     description: Other steps, each with its C(name), whether it is C(changed), and C(what) would happen.
     type: list

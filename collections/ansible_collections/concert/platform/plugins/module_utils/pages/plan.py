@@ -79,7 +79,7 @@ def build(
     stacks: Mapping[str, Mapping[str, Any]],
     packages: Mapping[str, Any],
     migrations: Mapping[str, Any],
-    subscriptions: Sequence[Mapping[str, Any]],
+    subscriptions: Sequence[Mapping[str, Any]] | None,
     steps: Sequence[Mapping[str, Any]],
     complete: bool,
 ) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def build(
 
     `target`: environment, account_id and region. `stacks`: layer → result of its stack task. `packages`, `migrations`:
     results of lambda_package and redshift_migrate, empty when they did not run. `subscriptions`: topics with whom they
-    would get and lose. `steps`: other tasks, each with `name`, `changed` and `what`. `complete`: the plan reached
-    its end.
+    would get and lose, None when they were not planned. `steps`: other tasks, each with `name`, `changed` and `what`.
+    `complete`: the plan reached its end.
     """
     layers = [Layer(name, result) for name, result in stacks.items()]
     risks = sorted((risk for layer in layers for risk in layer.risks), key=lambda risk: risk["severity"] != "high")
@@ -137,7 +137,10 @@ def build(
             "pending": [str(name) for name in migrations.get("pending") or ()],
             "baseline": [str(name) for name in migrations.get("baseline") or ()],
         },
-        "subscriptions": [dict(entry) for entry in subscriptions],
+        "subscriptions": {
+            "planned": subscriptions is not None,
+            "topics": [dict(entry) for entry in subscriptions or ()],
+        },
         "steps": [dict(step) for step in steps if step.get("changed")],
     }
 
@@ -159,7 +162,7 @@ def something_changes(page: Mapping[str, Any]) -> bool:
         or page["code"]["packages"]
         or page["migrations"]["pending"]
         or page["migrations"]["baseline"]
-        or page["subscriptions"]
+        or page["subscriptions"]["topics"]
         or page["steps"]
     )
 
@@ -224,7 +227,8 @@ def markdown(page: Mapping[str, Any]) -> str:
         if layer["changes"] or layer["notes"]:
             entries = [f"- `{_SIGNS[change['verdict']]}` {_cell(_change(change))}" for change in layer["changes"]]
             entries += [f"- note: {_cell(note)}" for note in layer["notes"]]
-            lines += [*_folded(f"{layer['name']}: {len(layer['changes'])} resources", entries), ""]
+            count = len(layer["changes"])
+            lines += [*_folded(f"{layer['name']}: {count} resource{'' if count == 1 else 's'}", entries), ""]
     for title, found in _rest(page):
         lines += [f"**{title}**: {_cell(found[0])}"] if len(found) == 1 else [f"**{title}**", ""]
         lines += [f"- {_cell(line)}" for line in found] if len(found) != 1 else []
@@ -288,13 +292,13 @@ def _rest(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
     yield "Migrations", found or (["none"] if migrations["planned"] else ["not planned"])
     found = [
         line
-        for entry in page["subscriptions"]
+        for entry in page["subscriptions"]["topics"]
         for line in (
             *(f"{entry['topic']}: subscribe {who}" for who in entry.get("added", ())),
             *(f"{entry['topic']}: unsubscribe {who}" for who in entry.get("removed", ())),
         )
     ]
-    yield "Subscriptions", found or ["none"]
+    yield "Subscriptions", found or (["none"] if page["subscriptions"]["planned"] else ["not planned"])
     if page["steps"]:
         yield "Besides", [f"{step['name']}: {step['what']}" for step in page["steps"]]
 

@@ -27,6 +27,8 @@ _OPENINGS: Mapping[str, tuple[Any, str]] = {
     "ApiKeyRequired": (False, "it answers without an API key"),
     "AuthType": ("NONE", "it answers without a signature"),
 }
+#: What every release replaces: these are made anew for each change, and their users are moved on by the same stack.
+_ORDINARY = ("AWS::ApiGateway::Deployment", "AWS::Lambda::LayerVersion", "AWS::Lambda::Version")
 _SHOWN = 160
 
 
@@ -55,7 +57,8 @@ def _of_change(change: Change) -> Iterator[Risk]:
     if change.replacement is Replacement.YES:
         because = [entry.path for entry in change.properties if entry.causes_replacement is not Replacement.NO]
         said = f"is replaced{' because of ' + ', '.join(because) if because else ''}"
-        yield risk(HIGH, "replacement", said + ("; it holds data" if data else ""))
+        severity = NOTICE if change.resource_type in _ORDINARY else HIGH
+        yield risk(severity, "replacement", said + ("; it holds data" if data else ""))
     elif change.replacement is Replacement.POSSIBLE and change.action is not Action.ADD:
         yield risk(HIGH if data else NOTICE, "replacement", "may be replaced" + ("; it holds data" if data else ""))
     if change.action is Action.REMOVE:
