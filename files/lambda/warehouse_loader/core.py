@@ -34,6 +34,8 @@ LONGEST_RETRY_SECONDS = 1800
 #: back within a minute; the queue's own time, which has to cover throttled runs as well, is half an hour.
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20
+#: When SQS did not take a lease it is asked again so soon.
+RETRY_LEASE_SECONDS = 2
 #: Messages whose visibility one request to SQS changes.
 MOST_MESSAGES = 10
 

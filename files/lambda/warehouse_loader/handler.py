@@ -15,7 +15,19 @@ from concert_common.errors import ApiError
 from concert_common.formats import utc_now
 from concert_common.telemetry import Telemetry, emit
 from concert_common.warehouse import Warehouse, seconds_left
-from core import RENEW_SECONDS, Load, Loaded, Notice, NoticeError, Settings, failures, lease, loads, retries
+from core import (
+    RENEW_SECONDS,
+    RETRY_LEASE_SECONDS,
+    Load,
+    Loaded,
+    Notice,
+    NoticeError,
+    Settings,
+    failures,
+    lease,
+    loads,
+    retries,
+)
 from statements import script
 
 #: One transaction may take this long.
@@ -25,8 +37,8 @@ SETTINGS = Settings.from_environment(os.environ)
 telemetry = Telemetry.start(SETTINGS.environment)
 logger = telemetry.logger
 warehouse = Warehouse.connect(SETTINGS.warehouse)
-# Short waits: it is called last, when there may be little time left.
-sqs = boto3.client("sqs", config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}))
+# Patient: a lease that was not taken costs half an hour if the run dies, and a run that ends late only one lease.
+sqs = boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2}))
 
 
 @telemetry.tracer.capture_lambda_handler(capture_response=False)
@@ -82,8 +94,8 @@ def _leased(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
 
     def renew() -> None:
         while True:
-            _hide(lease(messages))
-            if over.wait(RENEW_SECONDS):
+            leased = _hide(lease(messages))
+            if over.wait(RENEW_SECONDS if leased else RETRY_LEASE_SECONDS):
                 return
 
     renewer = Thread(target=renew, daemon=True)
@@ -95,10 +107,12 @@ def _leased(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
         renewer.join()
 
 
-def _hide(requests: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Best effort: a message whose time cannot be set comes again when the queue's own is over."""
+def _hide(requests: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+    """Whether SQS took it. A message whose time cannot be set comes again when the one it has is over."""
     try:
         for entries in requests:
             sqs.change_message_visibility_batch(QueueUrl=SETTINGS.queue_url, Entries=entries)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("Messages keep the queue's own time", cause=str(error))
+        logger.warning("Messages keep the time they have", cause=str(error))
+        return False
+    return True

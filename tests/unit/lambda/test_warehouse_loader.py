@@ -271,6 +271,33 @@ def test_a_queue_that_does_not_answer_changes_nothing_else(load: Callable[..., A
     assert run(load, message("m1", "songs/a.json.gz")) == ["m1"]
 
 
+def test_a_lease_that_sqs_did_not_take_is_asked_for_again_soon(
+    load: Callable[..., Any], aws: FakeAws, queue: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run that dies would hold its messages for the queue's own time, thirty-five minutes."""
+    module = load("warehouse_loader", "handler").handler
+    monkeypatch.setattr(module, "RETRY_LEASE_SECONDS", 0.01)
+    changed_rows(aws, 1)
+    taken = threading.Event()
+    real = aws.data_api.batch_execute_statement
+
+    def slow(**arguments: Any) -> dict[str, Any]:
+        assert taken.wait(10)
+        return real(**arguments)
+
+    def hide(**_: Any) -> dict[str, Any]:
+        if len(queue.of("change_message_visibility_batch")) == 1:
+            raise refused("RequestThrottled", "ChangeMessageVisibilityBatch")
+        taken.set()
+        return {"Failed": []}
+
+    aws.data_api.batch_execute_statement = slow  # type: ignore[method-assign]
+    queue.operations["change_message_visibility_batch"] = hide
+    assert module.lambda_handler({"Records": [received(message("m1", key("artists")), 1)]}, Context(300)) == {
+        "batchItemFailures": []
+    }
+
+
 def test_a_run_that_dies_gives_its_messages_back_within_a_minute(
     load: Callable[..., Any], aws: FakeAws, queue: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
