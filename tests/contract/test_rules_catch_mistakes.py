@@ -1285,6 +1285,26 @@ APPLICATION = {
         drop("ProcessedDataBucket", "NotificationConfiguration"),
         "tells EventBridge nothing",
     ),
+    "health-of-another-endpoint": Mistake(
+        "functions_agree_on_what_they_share",
+        COMPUTE,
+        put("HealthCheckFunction", "Environment.Variables.SAGEMAKER_ENDPOINT_NAME", "other"),
+        "of different SAGEMAKER_ENDPOINT_NAME",
+        PRODUCTION,
+    ),
+    "table-right-on-another-table": own(
+        "functions_agree_on_what_they_share",
+        COMPUTE,
+        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:PutItem"]),
+        "may ['PutItem'] wrongly on concert-chatbot-sessions-development",
+    ),
+    "promise-that-nobody-watches": Mistake(
+        "promises_and_anomalies_are_watched_whole",
+        MONITORING,
+        remove("KeysRotateRule"),
+        "among them not concert-keys-rotate-production",
+        PRODUCTION,
+    ),
     "alias-without-a-version": own(
         "properties_that_aws_needs_are_given",
         CHATBOT,

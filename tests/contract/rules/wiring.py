@@ -79,6 +79,28 @@ SCHEDULES: Final = {
     "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
     "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
 }
+# Where a function has several tables: what it does with each, by the variable that names it.
+TABLE_RIGHTS: Final = {
+    "ChatbotFunction": {
+        "CONVERSATIONS_TABLE": {"DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
+        "PREFERENCES_TABLE": {"DeleteItem", "GetItem", "PutItem"},
+        "SESSIONS_TABLE": {"UpdateItem"},
+    },
+}
+# An agent and an endpoint are one for all functions that are told of them.
+SHARED_VARIABLES: Final = ("BEDROCK_AGENT_ID", "BEDROCK_AGENT_ALIAS_ID", "SAGEMAKER_ENDPOINT_NAME")
+# What AWS Config watches where the inventory lets it: the promises of these templates.
+PROMISES: Final = frozenset(
+    f"concert-{promise}"
+    for promise in (
+        "api-traced", "buckets-demand-tls", "buckets-encrypted", "buckets-private", "functions-in-vpc",
+        "functions-private", "keys-rotate", "log-groups-encrypted", "streams-encrypted", "tables-encrypted",
+        "tables-recoverable", "topics-encrypted", "vpc-traffic-logged",
+    )
+)  # fmt: skip
+ANOMALIES: Final = frozenset(
+    {"concert-api-traffic-anomaly", "concert-events-volume-anomaly", "concert-warehouse-use-anomaly"}
+)
 CATALOG_TABLES: Final = ("artists", "concerts", "ticket_sales", "venues")
 # For each resource of a type, one alarm on one of each of these groups of metrics.
 WATCHED_BY: Final = {
@@ -955,3 +977,57 @@ def keys_tables_and_buckets_are_found(platform: Platform) -> Breaches:
             told = buckets[name].properties.get("NotificationConfiguration", {}) if name in buckets else {}
             if not told.get("EventBridgeConfiguration"):
                 yield event_rule, f"waits for the objects of {name}, which tells EventBridge nothing"
+
+
+@rule
+def functions_agree_on_what_they_share(platform: Platform) -> Breaches:
+    """Each table's rights are those for that table; whoever is told of agent or endpoint is told of the same one."""
+    told: dict[str, dict[str, str]] = {name: {} for name in SHARED_VARIABLES}
+    for function in platform.resources("AWS::Lambda::Function"):
+        variables = function.properties["Environment"]["Variables"]
+        for name in SHARED_VARIABLES:
+            if name in variables:
+                told[name][function.logical_id] = str(variables[name])
+        role = role_of(platform, function)
+        for variable, wanted in TABLE_RIGHTS.get(function.logical_id, {}).items():
+            given = {
+                action.removeprefix("dynamodb:")
+                for statement in (role_statements(platform, role) if role else [])
+                if statement.allows
+                for arn in map(str, statement.resources)
+                if arn.endswith(f":table/{variables[variable]}")
+                for action in statement.actions
+            }
+            if given != wanted:
+                yield function, f"may {sorted(given ^ wanted)} wrongly on {variables[variable]}"
+    for name, values in told.items():
+        if len(set(values.values())) > 1:
+            yield "03-compute-application", f"tells {', '.join(sorted(values))} of different {name}"
+
+
+@rule
+def promises_and_anomalies_are_watched_whole(platform: Platform) -> Breaches:
+    """All of Config's rules or none, all anomaly alarms or none; what they and the budget find reaches its topic."""
+    environment = platform.setting.environment
+    config = {str(one.properties.get("ConfigRuleName")) for one in platform.resources("AWS::Config::ConfigRule")}
+    anomalies = {
+        str(a.name) for a in platform.resources("AWS::CloudWatch::Alarm") if str(a.name).split("-")[-2] == "anomaly"
+    }
+    for kind, given, wanted in (("Config rules", config, PROMISES), ("anomaly alarms", anomalies, ANOMALIES)):
+        lacking = missing({f"{name}-{environment}" for name in wanted}, given)
+        if given and lacking:
+            yield "05-monitoring-observability", f"has {kind}, and among them not {lacking}"
+    for event_rule in platform.resources("AWS::Events::Rule"):
+        prefixes = event_rule.properties.get("EventPattern", {}).get("detail", {}).get("configRuleName", [])
+        for entry in prefixes:
+            if not config or not all(name.startswith(str(entry.get("prefix"))) for name in config):
+                yield event_rule, f"waits for rules called {entry.get('prefix')}..., which no template has"
+    for sender in [*platform.resources("AWS::Budgets::Budget"), *platform.resources("AWS::Events::Rule")]:
+        unit = sender.properties.get("Budget", {}).get("BudgetLimit", {}).get("Unit", "USD")
+        if unit != "USD":
+            yield sender, f"is in {unit}; AWS bills in USD"
+        tells = sender.type == "AWS::Budgets::Budget" or any(
+            ":sns:" in str(target["Arn"]) for target in sender.properties.get("Targets", [])
+        )
+        if tells and not any(name.endswith("TopicPolicy") for name in sender.depends_on):
+            yield sender, "must depend on its topic's policy: what comes before it is lost"
