@@ -58,6 +58,14 @@ KEY_USES: dict[str, tuple[str, ...]] = {
 }
 """What each action needs on the key of the resource that it touches."""
 
+BATCHES = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sns:PublishBatch": "sns:Publish",
+}
+"""Calls that IAM knows no action for: the right to one is the right to many."""
+
 DYNAMODB_ITEM_ACTIONS = frozenset(
     f"dynamodb:{name}"
     for name in (
@@ -116,6 +124,7 @@ def install(context: Context) -> None:
         service_context: dict[str, Any] | None = None,
     ) -> Any:
         _refusal.set(None)
+        action = BATCHES.get(action, action)
         caller = _function_behind(access_key_id)
         if caller:
             service_context = {**(service_context or {}), "lambda:SourceFunctionArn": caller}

@@ -428,7 +428,12 @@ def _moment(value: str, options: Options) -> str:
             return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         except (ValueError, OverflowError, OSError) as error:
             raise _BadValueError(load_errors.BAD_TIMESTAMP, "Epoch time copy out of acceptable range") from error
-    if not options.time_format and (not _TIMESTAMP.fullmatch(value) or not _exists(value)):
+    if options.time_format:
+        # 'auto' takes more forms than one, but no day that does not exist and no word such as `now`.
+        wrong = not value[:1].isdigit() or (_DATE.match(value) is not None and not _exists(value[:10]))
+    else:
+        wrong = not _TIMESTAMP.fullmatch(value) or not _exists(value)
+    if wrong:
         raise _BadValueError(load_errors.BAD_TIMESTAMP, "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")
     return value
 

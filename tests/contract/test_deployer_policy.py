@@ -38,7 +38,11 @@ CALLS: Final = {
             "ValidateTemplate",
         )),
     ],
-    "preflight": [("sts:GetCallerIdentity", "*")],
+    "preflight": [
+        ("sts:GetCallerIdentity", "*"),
+        # Of other environments too: which of them manages API Gateway's log role.
+        ("cloudformation:DescribeStacks", "cloudformation:{r}:{a}:stack/concert-platform-compute-other/any"),
+    ],
     "the run lock and release records": [
         (f"ssm:{name}", "ssm:{r}:{a}:parameter/concert-platform/{e}/run-lock") for name in
         ("DeleteParameter", "GetParameter", "GetParameterHistory", "GetParameters", "PutParameter")

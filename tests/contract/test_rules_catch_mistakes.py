@@ -788,7 +788,7 @@ OTHERS = {
     "stream-reader-without-the-key": own(
         "functions_may_do_what_their_wiring_needs",
         COMPUTE,
-        edit_statement("StreamProcessorRole", "UseDataKey", "Action", ["kms:GenerateDataKey"]),
+        edit_statement("StreamProcessorRole", "DecryptRecords", "Action", "kms:GenerateDataKey"),
         "lacks kms:Decrypt",
     ),
     "failure-queue-without-the-right-to-send": own(
@@ -1256,6 +1256,53 @@ APPLICATION = {
         CHATBOT,
         drop("ChatbotAnalyticsRole", "PermissionsBoundary"),
         "has the boundary None",
+        PRODUCTION,
+    ),
+    "stream-whose-age-nobody-sees": own(
+        "everything_that_runs_is_watched",
+        MONITORING,
+        remove("VenueStreamIteratorAgeAlarm"),
+        "concert-venue-stream-development has no alarm on its GetRecords.IteratorAgeMilliseconds",
+    ),
+    "topic-deaf-to-its-alarms": own(
+        "messages_find_their_way",
+        MONITORING,
+        edit_statement(
+            "WarningAlertsTopicPolicy",
+            "AlarmsPublish",
+            "Condition",
+            {"ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:other-*"}},
+            "PolicyDocument",
+        ),
+        "does not let arn:aws:cloudwatch",
+    ),
+    "queue-that-is-not-subscribed": own(
+        "messages_find_their_way", MONITORING, remove("VerificationSubscription"), "which is not subscribed"
+    ),
+    "bucket-that-tells-nobody": own(
+        "keys_tables_and_buckets_are_found",
+        STORAGE,
+        drop("ProcessedDataBucket", "NotificationConfiguration"),
+        "tells EventBridge nothing",
+    ),
+    "health-of-another-endpoint": Mistake(
+        "functions_agree_on_what_they_share",
+        COMPUTE,
+        put("HealthCheckFunction", "Environment.Variables.SAGEMAKER_ENDPOINT_NAME", "other"),
+        "of different SAGEMAKER_ENDPOINT_NAME",
+        PRODUCTION,
+    ),
+    "table-right-on-another-table": own(
+        "functions_agree_on_what_they_share",
+        COMPUTE,
+        edit_statement("ChatbotRole", "NoteSessions", "Action", ["dynamodb:UpdateItem", "dynamodb:PutItem"]),
+        "may ['PutItem'] wrongly on concert-chatbot-sessions-development",
+    ),
+    "promise-that-nobody-watches": Mistake(
+        "promises_and_anomalies_are_watched_whole",
+        MONITORING,
+        remove("KeysRotateRule"),
+        "among them not concert-keys-rotate-production",
         PRODUCTION,
     ),
     "alias-without-a-version": own(

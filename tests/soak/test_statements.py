@@ -139,7 +139,7 @@ def request(action: str, arn: str) -> Request | None:
                     {**stream, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"},
                 ),
                 "ListShards": Request("kinesis", "list_shards", stream),
-                "GetRecords": Request("kinesis", "get_records", {"ShardIterator": f"{{iterator {arn}}}"}),
+                "GetRecords": Request("kinesis", "get_records", {**stream, "ShardIterator": f"{{iterator {arn}}}"}),
             }.get(name)
         case "xray":
             return {

@@ -1,4 +1,4 @@
-"""A purge of the whole loaded platform, killed three times on its way: nothing is left, and a deployment begins anew."""
+"""A purge of the whole loaded platform, killed three times: nothing is left, and a deployment begins anew."""
 
 from __future__ import annotations
 

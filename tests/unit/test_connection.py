@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ def test_an_endpoint_that_refuses_connections_is_asked_three_times(
     monkeypatch: pytest.MonkeyPatch, service: str, operation: str
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time.sleep", slept.append)
+    # Its module alone: other threads of this process sleep too.
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
     client = Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=NOWHERE).client(service)
     with pytest.raises(EndpointConnectionError):
         getattr(client, operation)()

@@ -57,6 +57,7 @@ def test_a_tag_runs_its_roles_and_preflight(tag: str, roles: set[str]) -> None:
         pytest.param(
             ["--tags", "load"], ["load | Require a table and a file", "load | Load the file, once"], id="load"
         ),
+        pytest.param(["--tags", "lake"], ["lake | Let the warehouse query the lake"], id="lake"),
         pytest.param(["--tags", "routines"], ["routines | Take the day's snapshots"], id="routines"),
     ],
 )
@@ -75,6 +76,6 @@ def test_the_warehouse_playbook_takes_the_run_lock_where_it_changes_something(
     listed = [line.partition("\tTAGS:")[0].strip() for line in listing.splitlines() if "TAGS:" in line]
     ours = [task for task in listed if task.startswith(("warehouse_schema :", "run_lock :"))]
     expected = [f"warehouse_schema : {task}" for task in tasks]
-    changes = bool({"migrate", "load", "routines"} & set(tags))
+    changes = bool({"migrate", "load", "lake", "routines"} & set(tags))
     # What stands under "always", the lock's release, is not listed.
     assert ours == (["run_lock : Take the run lock", *expected] if changes else expected)

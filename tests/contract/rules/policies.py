@@ -650,10 +650,7 @@ def roles_allow_what_the_code_calls_and_no_more(platform: Platform) -> Breaches:
         }
         for grant in sorted(wanted - given):
             yield role, f"does not allow {grant}, which {function.logical_id} calls"
-        uncalled = set(OPTIONAL_CALLS) - called_by(function)
         for grant in sorted(given - wanted):
-            if grant.partition(" ")[0] in uncalled:
-                continue
             yield role, f"allows {grant}, which {function.logical_id} never calls"
 
 

@@ -38,7 +38,8 @@ STATEFUL: Final = frozenset(
 )
 # Shorter than this, a reason only repeats the finding.
 REASON_CHARACTERS: Final = 30
-SAME_REASON: Final = "As above"
+# cdk-nag takes no reason of fewer than ten characters.
+SAME_REASON: Final = "The same as above"
 # Types whose names are unique in the whole account, not in the region.
 ACCOUNT_GLOBAL: Final = frozenset(
     {

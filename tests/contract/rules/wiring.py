@@ -15,6 +15,7 @@ from local_aws.cloudformation.schemas import schema_of
 from tests.contract.model import NAME_PROPERTIES, Body, Platform, Resource
 from tests.contract.rules.base import Breaches, as_list, missing, rule
 from tests.contract.rules.compute import ALIAS, operations
+from tests.contract.rules.observability import alarm_metrics
 from tests.contract.rules.policies import (
     called_by,
     key_of,
@@ -77,6 +78,36 @@ METRIC_SOURCES: Final = {
 SCHEDULES: Final = {
     "concert-chatbot-analytics": r"cron\(\d+ \* \* \* \? \*\)",  # every hour
     "concert-chatbot-maintenance": r"cron\(0 2 \* \* \? \*\)",
+}
+# Where a function has several tables: what it does with each, by the variable that names it.
+TABLE_RIGHTS: Final = {
+    "ChatbotFunction": {
+        "CONVERSATIONS_TABLE": {"DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
+        "PREFERENCES_TABLE": {"DeleteItem", "GetItem", "PutItem"},
+        "SESSIONS_TABLE": {"UpdateItem"},
+    },
+}
+# An agent and an endpoint are one for all functions that are told of them.
+SHARED_VARIABLES: Final = ("BEDROCK_AGENT_ID", "BEDROCK_AGENT_ALIAS_ID", "SAGEMAKER_ENDPOINT_NAME")
+# What AWS Config watches where the inventory lets it: the promises of these templates.
+PROMISES: Final = frozenset(
+    f"concert-{promise}"
+    for promise in (
+        "api-traced", "buckets-demand-tls", "buckets-encrypted", "buckets-private", "functions-in-vpc",
+        "functions-private", "keys-rotate", "log-groups-encrypted", "streams-encrypted", "tables-encrypted",
+        "tables-recoverable", "topics-encrypted", "vpc-traffic-logged",
+    )
+)  # fmt: skip
+ANOMALIES: Final = frozenset(
+    {"concert-api-traffic-anomaly", "concert-events-volume-anomaly", "concert-warehouse-use-anomaly"}
+)
+CATALOG_TABLES: Final = ("artists", "concerts", "ticket_sales", "venues")
+# For each resource of a type, one alarm on one of each of these groups of metrics.
+WATCHED_BY: Final = {
+    "AWS::DynamoDB::Table": (("SystemErrors",), ("ReadThrottleEvents", "WriteThrottleEvents", "ThrottledRequests")),
+    "AWS::Kinesis::Stream": (("GetRecords.IteratorAgeMilliseconds",), ("WriteProvisionedThroughputExceeded",)),
+    "AWS::Lambda::Function": (("Throttles",), ("Duration",)),
+    "AWS::SQS::Queue": (("ApproximateNumberOfMessagesVisible",),),
 }
 # Beside what AWS's schemas require.
 NEEDED: Final = {
@@ -346,6 +377,10 @@ def policies_are_about_what_they_are_attached_to(platform: Platform) -> Breaches
             named = {str(arn) for statement in statements_of(policy) for arn in statement.resources}
             if owners != named:
                 yield policy, f"is attached to {sorted(owners)} and speaks of {sorted(named)}"
+    for policy in platform.resources("AWS::S3::BucketPolicy"):
+        named = {str(arn).partition("/")[0] for statement in statements_of(policy) for arn in statement.resources}
+        if named != {f"arn:aws:s3:::{policy.properties.get('Bucket')}"}:
+            yield policy, f"is attached to {policy.properties.get('Bucket')} and speaks of {sorted(named)}"
     rules = {platform.arn(event_rule) for event_rule in platform.resources("AWS::Events::Rule")}
     for statement in statements(platform, "queue"):
         if "events.amazonaws.com" in statement.services:
@@ -713,12 +748,14 @@ def alarms_compare_what_they_say(platform: Platform) -> Breaches:
         band = "ThresholdMetricId" in properties
         if properties.get("ComparisonOperator") not in (BAND_OPERATORS if band else OPERATORS):
             yield alarm, f"compares by {properties.get('ComparisonOperator')}"
+        used = [query["MetricStat"].get("Stat") for query in properties.get("Metrics", []) if "MetricStat" in query]
         if "MetricName" in properties:
-            statistic = str(properties.get("ExtendedStatistic") or properties.get("Statistic"))
-            if not re.fullmatch(r"Sum|Average|Maximum|Minimum|SampleCount|p\d+(\.\d+)?", statistic):
+            used.append(properties.get("ExtendedStatistic") or properties.get("Statistic"))
+        for statistic in used:
+            if not re.fullmatch(r"Sum|Average|Maximum|Minimum|SampleCount|p\d+(\.\d+)?", str(statistic)):
                 yield alarm, f"has the statistic {statistic}"
-            if not properties.get("Period"):
-                yield alarm, "has no period"
+        if "MetricName" in properties and not properties.get("Period"):
+            yield alarm, "has no period"
         for dimension in properties.get("Dimensions", []):
             if dimension["Name"] == "TableName":
                 words = re.split(r"(?=[A-Z])", alarm.logical_id)
@@ -850,3 +887,147 @@ def loads_do_not_crowd_the_warehouse(platform: Platform) -> Breaches:
             yield mapping, "reads its queue by as many as Lambda likes"
         if f"{queue.logical_id}Policy" not in mapping.depends_on:
             yield mapping, f"must depend on {queue.logical_id}Policy"
+
+
+@rule
+def everything_that_runs_is_watched(platform: Platform) -> Breaches:
+    """Functions that serve or process: throttles and duration; streams: age and throttles; tables: errors, throttles;
+    failure queues: depth."""
+    watched = {
+        (metric.name, value)
+        for alarm in platform.resources("AWS::CloudWatch::Alarm")
+        for metric in alarm_metrics(alarm)
+        for _, value in metric.dimensions
+    }
+    scheduled = {
+        str(target["Arn"]).removesuffix(f":{ALIAS}")
+        for event_rule in platform.resources("AWS::Events::Rule")
+        for target in event_rule.properties.get("Targets", [])
+    }
+    for kind, wanted in WATCHED_BY.items():
+        for resource in platform.resources(kind):
+            if platform.arn(resource) in scheduled or (
+                kind == "AWS::SQS::Queue" and "failures" not in str(resource.name)
+            ):
+                continue
+            for names in wanted:
+                if not any((name, resource.name) in watched for name in names):
+                    yield resource, f"{resource.name} has no alarm on its {' or '.join(names)}"
+
+
+@rule
+def messages_find_their_way(platform: Platform) -> Breaches:
+    """A topic takes the messages of the alarms that send to it, none without TLS; a subscribed queue lets it in."""
+    topics = {platform.arn(topic): topic for topic in platform.resources("AWS::SNS::Topic")}
+    senders: dict[str, set[str]] = {arn: set() for arn in topics}
+    for alarm in platform.resources("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+        for arn in as_list(alarm.properties.get("AlarmActions")):
+            senders.get(arn, set()).add(platform.arn(alarm))
+    for statement in statements(platform, "topic"):
+        for arn in map(str, statement.resources):
+            if not statement.allows and missing(("sns:Publish", "sns:Subscribe"), statement.actions):
+                yield statement, "does not refuse what comes without TLS"
+            patterns = [str(pattern) for pattern in statement.conditions.get("aws:SourceArn", [])]
+            unheard = {one for one in senders.get(arn, ()) if not any(fnmatch.fnmatchcase(one, p) for p in patterns)}
+            if statement.allows and "cloudwatch.amazonaws.com" in statement.services and patterns and unheard:
+                yield statement, f"does not let {sorted(unheard)[0]} in"
+    subscriptions = platform.resources("AWS::SNS::Subscription")
+    for subscription in subscriptions:
+        topic, endpoint = str(subscription.properties.get("TopicArn")), str(subscription.properties.get("Endpoint"))
+        let_in = {
+            (source, str(queue))
+            for statement in statements(platform, "queue")
+            if "sns.amazonaws.com" in statement.services
+            for source in map(str, statement.conditions.get("aws:SourceArn", []))
+            for queue in statement.resources
+        }
+        if topic not in topics or (topic, endpoint) not in let_in:
+            yield subscription, f"brings {topic} to {endpoint}, which does not let it in"
+        if not any(name.endswith("QueuePolicy") for name in subscription.depends_on):
+            yield subscription, "must depend on the queue's policy: what comes before it is lost"
+    joined = {(str(one.properties.get("TopicArn")), str(one.properties.get("Endpoint"))) for one in subscriptions}
+    for statement in statements(platform, "queue"):
+        if "sns.amazonaws.com" in statement.services:
+            for source in map(str, statement.conditions.get("aws:SourceArn", [])):
+                if not any((source, str(queue)) in joined for queue in statement.resources):
+                    yield statement, f"lets {source} in, which is not subscribed"
+
+
+@rule
+def keys_tables_and_buckets_are_found(platform: Platform) -> Breaches:
+    """Each key by an alias, each catalog table in the catalog, new objects by the rules that wait for them."""
+    aliased = {alias.properties.get("TargetKeyId") for alias in platform.resources("AWS::KMS::Alias")}
+    for key in platform.resources("AWS::KMS::Key"):
+        if f"<{key}>" not in aliased:
+            yield key, "has no alias"
+    catalogs = platform.resources("AWS::Glue::Database")
+    databases = {f"<{database}>" for database in catalogs} | {database.name for database in catalogs}
+    tables = platform.resources("AWS::Glue::Table")
+    names = {table.properties.get("TableInput", {}).get("Name") for table in tables}
+    lacking = missing(CATALOG_TABLES, map(str, names))
+    if lacking:
+        yield "02-storage-processing", f"has no catalog table {lacking}"
+    for table in tables:
+        if table.properties.get("DatabaseName") not in databases:
+            yield table, f"is in {table.properties.get('DatabaseName')}, which is no database"
+    buckets = platform.named("AWS::S3::Bucket")
+    for event_rule in platform.resources("AWS::Events::Rule"):
+        detail = event_rule.properties.get("EventPattern", {}).get("detail", {})
+        for name in detail.get("bucket", {}).get("name", []):
+            told = buckets[name].properties.get("NotificationConfiguration", {}) if name in buckets else {}
+            if not told.get("EventBridgeConfiguration"):
+                yield event_rule, f"waits for the objects of {name}, which tells EventBridge nothing"
+
+
+@rule
+def functions_agree_on_what_they_share(platform: Platform) -> Breaches:
+    """Each table's rights are those for that table; whoever is told of agent or endpoint is told of the same one."""
+    told: dict[str, dict[str, str]] = {name: {} for name in SHARED_VARIABLES}
+    for function in platform.resources("AWS::Lambda::Function"):
+        variables = function.properties["Environment"]["Variables"]
+        for name in SHARED_VARIABLES:
+            if name in variables:
+                told[name][function.logical_id] = str(variables[name])
+        role = role_of(platform, function)
+        for variable, wanted in TABLE_RIGHTS.get(function.logical_id, {}).items():
+            given = {
+                action.removeprefix("dynamodb:")
+                for statement in (role_statements(platform, role) if role else [])
+                if statement.allows
+                for arn in map(str, statement.resources)
+                if arn.endswith(f":table/{variables[variable]}")
+                for action in statement.actions
+            }
+            if given != wanted:
+                yield function, f"may {sorted(given ^ wanted)} wrongly on {variables[variable]}"
+    for name, values in told.items():
+        if len(set(values.values())) > 1:
+            yield "03-compute-application", f"tells {', '.join(sorted(values))} of different {name}"
+
+
+@rule
+def promises_and_anomalies_are_watched_whole(platform: Platform) -> Breaches:
+    """All of Config's rules or none, all anomaly alarms or none; what they and the budget find reaches its topic."""
+    environment = platform.setting.environment
+    config = {str(one.properties.get("ConfigRuleName")) for one in platform.resources("AWS::Config::ConfigRule")}
+    anomalies = {
+        str(a.name) for a in platform.resources("AWS::CloudWatch::Alarm") if str(a.name).split("-")[-2] == "anomaly"
+    }
+    for kind, given, wanted in (("Config rules", config, PROMISES), ("anomaly alarms", anomalies, ANOMALIES)):
+        lacking = missing({f"{name}-{environment}" for name in wanted}, given)
+        if given and lacking:
+            yield "05-monitoring-observability", f"has {kind}, and among them not {lacking}"
+    for event_rule in platform.resources("AWS::Events::Rule"):
+        prefixes = event_rule.properties.get("EventPattern", {}).get("detail", {}).get("configRuleName", [])
+        for entry in prefixes:
+            if not config or not all(name.startswith(str(entry.get("prefix"))) for name in config):
+                yield event_rule, f"waits for rules called {entry.get('prefix')}..., which no template has"
+    for sender in [*platform.resources("AWS::Budgets::Budget"), *platform.resources("AWS::Events::Rule")]:
+        unit = sender.properties.get("Budget", {}).get("BudgetLimit", {}).get("Unit", "USD")
+        if unit != "USD":
+            yield sender, f"is in {unit}; AWS bills in USD"
+        tells = sender.type == "AWS::Budgets::Budget" or any(
+            ":sns:" in str(target["Arn"]) for target in sender.properties.get("Targets", [])
+        )
+        if tells and not any(name.endswith("TopicPolicy") for name in sender.depends_on):
+            yield sender, "must depend on its topic's policy: what comes before it is lost"

@@ -152,6 +152,22 @@ def test_messages_need_their_queues_key(client: Callable[..., Any], as_user: Any
     assert sender.receive_message(QueueUrl=url)["Messages"]
 
 
+def test_many_at_once_need_the_right_to_one(client: Callable[..., Any], as_user: Any) -> None:
+    """IAM has no actions of their own for the batch calls of SQS."""
+    url = client("sqs").create_queue(QueueName=f"q-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    entries = [{"Id": "1", "MessageBody": "hello"}]
+    sender = as_user({"Action": "sqs:SendMessage", "Resource": "*"})("sqs")
+    assert sender.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]
+    receiver = as_user({"Action": ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"], "Resource": "*"})("sqs")
+    (message,) = receiver.receive_message(QueueUrl=url)["Messages"]
+    hidden = [{"Id": "1", "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 60}]
+    assert receiver.change_message_visibility_batch(QueueUrl=url, Entries=hidden)["Successful"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        receiver.send_message_batch(QueueUrl=url, Entries=entries)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sender.change_message_visibility_batch(QueueUrl=url, Entries=hidden)
+
+
 def test_records_need_their_streams_key(client: Callable[..., Any], as_user: Any, key: str) -> None:
     kinesis, name = client("kinesis"), f"s-{uuid.uuid4().hex[:8]}"
     kinesis.create_stream(StreamName=name, ShardCount=1)

@@ -70,8 +70,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             return {**result, **self._load(options, done)}
         except RejectedRowsError as error:
-            failed = {"failed": True, "msg": f"{error}\n{_table(error.outcome)}", **_counts([error.outcome])}
-            return {**result, **failed, "changed": bool(_loaded(done)), "loaded": _loaded(done)}
+            # The message shows the first rows; all of them once more would bury it.
+            failed = {"failed": True, "msg": f"{error}\n{_table(error.outcome)}"}
+            counted = {"rows_rejected": error.outcome.rows_rejected, "loaded": _loaded(done)}
+            return {**result, **failed, **counted, "changed": bool(_loaded(done))}
         except (ClientError, BotoCoreError) as error:
             return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
         except WarehouseError as error:

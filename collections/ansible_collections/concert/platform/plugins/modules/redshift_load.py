@@ -115,15 +115,15 @@ pending:
   elements: str
 rows_inserted:
   description: Rows that are new in the table.
-  returned: when not in check mode
+  returned: success, when not in check mode
   type: int
 rows_updated:
   description: Rows that changed in the table.
-  returned: when not in check mode
+  returned: success, when not in check mode
   type: int
 rows_unchanged:
   description: Good rows that the table held already.
-  returned: when not in check mode
+  returned: success, when not in check mode
   type: int
 rows_rejected:
   description: Bad rows.
@@ -133,7 +133,7 @@ rejected:
   description: >-
     The first hundred bad rows: file, line (from 1; the row of a Parquet file; null where it is not known), column, key
     and reason. C(concert_dw.load_rejections) keeps up to two thousand of a load.
-  returned: when not in check mode
+  returned: success, when not in check mode
   type: list
   elements: dict
   sample:

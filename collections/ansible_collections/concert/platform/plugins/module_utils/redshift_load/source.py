@@ -24,6 +24,7 @@ _ENDINGS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", 
 _COMPRESSIONS = {"gz": "gzip", "bz2": "bzip2"}
 #: Where local files are put, below the upload bucket: the role that COPY uses may read nothing else of it.
 UPLOAD_PREFIX = "loads"
+MOST_UPLOADED = 5 * 1024**3
 #: How much of an object is read to learn its columns.
 _HEAD_BYTES = 256 * 1024
 _HEAD_RECORDS = 200
@@ -97,6 +98,10 @@ def _local(path: Path, table: str, file_format: str, bucket: str) -> Source:
     if not bucket:
         raise LoadError(f"'{path}' is a local file, and 'upload_bucket' does not say where to upload it. Set it.")
     kind, compression = _format(path.name, file_format)
+    if path.is_file() and path.stat().st_size > MOST_UPLOADED:
+        raise LoadError(
+            f"'{path}' is larger than the 5 GB that S3 takes at once. Split it, or upload it and name s3://…"
+        )
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -134,7 +139,8 @@ def upload(s3: Any, source: Source) -> bool:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey", "NotFound"):
             raise
-        s3.upload_file(str(source.path), source.bucket, source.key)
+        with source.path.open("rb") as file:
+            s3.put_object(Bucket=source.bucket, Key=source.key, Body=file)
         return True
     return False
 

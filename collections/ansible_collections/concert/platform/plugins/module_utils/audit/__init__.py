@@ -1,0 +1,1 @@
+"""Judges what is deployed: `reader` asks AWS, everything else is pure."""
