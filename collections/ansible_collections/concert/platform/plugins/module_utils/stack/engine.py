@@ -876,7 +876,8 @@ class Engine:
         uses = [
             (output.export, importers)
             for output in stack.outputs
-            if output.export and (importers := self._aws.importers(output.export))
+            if output.export
+            and (importers := [n for n in self._aws.importers(output.export) if n not in desired.changed_before])
         ]
         if uses:
             said = "; ".join(f"{export} is imported by {', '.join(importers)}" for export, importers in uses)
