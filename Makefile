@@ -43,9 +43,10 @@ sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concert
 	@python -m tools.sample_data --into build/sample_data
 
 .PHONY: templates
-templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates, and their quick reference
+templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates, their quick reference and the pictures of the architecture
 	@python -m tools.assemble_templates
 	@python -m tools.stack_reference
+	@python -m tools.architecture
 
 .PHONY: cost
 cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md

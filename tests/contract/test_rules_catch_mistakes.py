@@ -788,7 +788,7 @@ OTHERS = {
     "stream-reader-without-the-key": own(
         "functions_may_do_what_their_wiring_needs",
         COMPUTE,
-        edit_statement("StreamProcessorRole", "UseDataKey", "Action", ["kms:GenerateDataKey"]),
+        edit_statement("StreamProcessorRole", "DecryptRecords", "Action", "kms:GenerateDataKey"),
         "lacks kms:Decrypt",
     ),
     "failure-queue-without-the-right-to-send": own(

@@ -60,6 +60,7 @@ options:
       - POST /chat, GET /history
       - POST /predictions/tickets
       - GET /recommendations
+      - routes
       - refusals
       - canary record
       - warehouse
