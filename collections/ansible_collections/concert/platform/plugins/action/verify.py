@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -61,6 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         wanted = options["checks"]
         display = Display()
+        started, clock = datetime.now(UTC), time.monotonic()
 
         def report(result: Result) -> None:
             display.display("  " + line(result), color=None if result.passed else "red")
@@ -70,7 +73,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             Platform(settings, Connection.from_options(options)),
             report,
         )
-        outcome: dict[str, Any] = {"changed": False, "checks": [asdict(result) for result in results]}
+        outcome: dict[str, Any] = {
+            "changed": False,
+            "checks": [asdict(result) for result in results],
+            "started": started.isoformat(timespec="milliseconds"),
+            "seconds": round(time.monotonic() - clock, 3),
+        }
         if all(result.passed for result in results):
             return outcome | {"msg": f"{len(results)} checks passed"}
         return outcome | {"failed": True, "msg": failure_message(results)}

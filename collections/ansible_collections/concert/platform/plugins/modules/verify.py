@@ -106,4 +106,12 @@ checks:
     seconds:
       description: How long it took.
       type: float
+started:
+  description: When the checks began, in ISO 8601 and UTC.
+  returned: always, except in check mode
+  type: str
+seconds:
+  description: How long all of them took.
+  returned: always, except in check mode
+  type: float
 """
