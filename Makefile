@@ -79,6 +79,10 @@ test-integration: $(VENV)/.dev ## Against the embedded AWS and a real PostgreSQL
 test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, verify, destroy
 	@molecule test --all
 
+.PHONY: test-browser
+test-browser: $(VENV)/.dev ## The pages of runs in a headless Chromium; pictures go to build/screenshots
+	@python -m pytest tests/browser -q
+
 .PHONY: soak
 soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the demo volume sent through the pipeline
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "collections" / "ansible_collections" / "concert" / "platform" / "plugins"
 NAMES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__")
 
-ASKS_NO_AWS = {"check_inputs", "plan_page"}
+ASKS_NO_AWS = {"check_inputs", "plan_page", "run_report"}
 
 
 @pytest.fixture(scope="module")

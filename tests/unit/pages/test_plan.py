@@ -169,3 +169,20 @@ def test_code_shipped_alone_counts_for_its_layer() -> None:
     found = results.with_code({"compute": {}, "chatbot": {"changed": False}}, [shipped])
     assert found["compute"] is shipped
     assert found["chatbot"] == {"changed": False}
+
+
+def test_who_is_subscribed_is_compared_with_who_should_be() -> None:
+    old = {"protocol": "email", "endpoint": "old@example.org", "subscription_arn": "arn:aws:sns:x"}
+    same = {"protocol": "email", "endpoint": "same@example.org", "subscription_arn": "PendingConfirmation"}
+    topic = {
+        "name": "critical",
+        "subscriptions": [{"protocol": "email", "endpoint": who} for who in ("same@example.org", "new@example.org")],
+    }
+    told = {"check_mode": True, "subscriptions": [old, same], "subscriptions_purge": True, "subscriptions_deleted": "0"}
+    result = {"changed": True, "__alert_subscriptions_topic": topic, "sns_topic": told}
+    [found] = results.subscriptions([result])
+    assert found == {"topic": "critical", "added": ["email new@example.org"], "removed": ["email old@example.org"]}
+    [kept] = results.subscriptions([result | {"sns_topic": told | {"subscriptions_purge": False}}])
+    assert kept["removed"] == []
+    [ran] = results.subscriptions([result | {"sns_topic": told | {"check_mode": False}}])
+    assert ran == {"topic": "critical", "now": ["email old@example.org", "email same@example.org"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ansible_collections.concert.platform.plugins.module_utils.verification.model import Result
-from ansible_collections.concert.platform.plugins.module_utils.verification.report import write
+from ansible_collections.concert.platform.plugins.module_utils.verification.report import checks, write
 from ansible_collections.concert.platform.plugins.module_utils.verification.runner import details
 
 RESULTS = [
@@ -45,6 +45,8 @@ def test_the_json_beside_it_says_the_same(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "verify" / "verify.json").read_text())
     assert (told["passed"], told["seconds"], told["started"]) == (False, 3.0, "2026-11-27T08:00:00+00:00")
     assert [check["name"] for check in told["checks"]] == ["stacks", "GET /health"]
+    assert checks(str(tmp_path / "verify" / "junit.xml")) == told["checks"]
+    assert checks(str(tmp_path / "elsewhere" / "junit.xml")) == []
 
 
 def test_a_failure_is_told_in_full_under_its_line() -> None:

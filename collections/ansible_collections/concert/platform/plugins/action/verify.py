@@ -67,22 +67,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         wanted = options["checks"]
         display = Display()
+        started, clock = datetime.now(UTC), time.monotonic()
 
         def report(result: Result) -> None:
             # One call, so that the lines of checks that end together stay together.
             lines = [line(result), *([] if result.passed else details(result))]
             display.display("  " + "\n  ".join(lines), color=None if result.passed else "red")
 
-        started, began = datetime.now(UTC), time.monotonic()
         results = run_checks(
             [check for check in CHECKS if not wanted or check.name in wanted],
             Platform(settings, Connection.from_options(options)),
             report,
         )
-        outcome: dict[str, Any] = {"changed": False, "checks": [asdict(result) for result in results]}
+        seconds = time.monotonic() - clock
+        outcome: dict[str, Any] = {
+            "changed": False,
+            "checks": [asdict(result) for result in results],
+            "started": started.isoformat(timespec="milliseconds"),
+            "seconds": round(seconds, 3),
+        }
         report_path = ""
         if options["reports_directory"]:
-            seconds, directory = time.monotonic() - began, Path(options["reports_directory"])
+            directory = Path(options["reports_directory"])
             try:
                 report_path = str(files.write(directory, results, options["environment"], started, seconds))
             except OSError as error:

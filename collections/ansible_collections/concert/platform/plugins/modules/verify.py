@@ -121,4 +121,12 @@ report:
   description: Path of the JUnit report; empty if it could not be written.
   returned: with O(reports_directory)
   type: str
+started:
+  description: When the checks began, in ISO 8601 and UTC.
+  returned: always, except in check mode
+  type: str
+seconds:
+  description: How long all of them took.
+  returned: always, except in check mode
+  type: float
 """

@@ -198,7 +198,7 @@ def text(page: Mapping[str, Any]) -> list[str]:
         shown = list(_changes(layer))
         if shown:
             lines += ["", layer["name"], *(f"  {line}" for line in shown)]
-    lines += ["", *(line for title, found in _rest(page) for line in _block(title, found))]
+    lines += ["", *(line for title, found in details(page) for line in _block(title, found))]
     return lines
 
 
@@ -229,7 +229,7 @@ def markdown(page: Mapping[str, Any]) -> str:
             entries += [f"- note: {_cell(note)}" for note in layer["notes"]]
             count = len(layer["changes"])
             lines += [*_folded(f"{layer['name']}: {count} resource{'' if count == 1 else 's'}", entries), ""]
-    for title, found in _rest(page):
+    for title, found in details(page):
         lines += [f"**{title}**: {_cell(found[0])}"] if len(found) == 1 else [f"**{title}**", ""]
         lines += [f"- {_cell(line)}" for line in found] if len(found) != 1 else []
         lines.append("")
@@ -258,11 +258,16 @@ def _changes(layer: Mapping[str, Any]) -> Iterable[str]:
         yield from _wrapped(f"+ {len(added)} resources: {said}", "", "    ", _WIDTH - 2)
         added = []
     for change in [*added, *(one for one in layer["changes"] if one["verdict"] != "add")]:
-        yield from _wrapped(f"{_SIGNS[change['verdict']]} {_change(change)}", "", "    ", _WIDTH - 2)
+        yield from _wrapped(describe(change), "", "    ", _WIDTH - 2)
     for note in layer["notes"]:
         # Which exports are missing on a first deploy is long and no news: the column "Planned by" has it in short.
         if not note.startswith(f"{_FROM_TEMPLATE}: no stack exports"):
             yield from _wrapped(f"note: {note}", "", "    ", _WIDTH - 2)
+
+
+def describe(change: Mapping[str, Any]) -> str:
+    """A resource's fate in one line, its sign first."""
+    return f"{_SIGNS[change['verdict']]} {_change(change)}"
 
 
 def _change(change: Mapping[str, Any]) -> str:
@@ -281,7 +286,8 @@ def _change(change: Mapping[str, Any]) -> str:
     return f"{said}: {'; '.join(remarks)}" if remarks else said
 
 
-def _rest(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
+def details(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
+    """What is not a resource, by title: code, migrations, subscriptions and the rest, never an empty list."""
     code = page["code"]
     found = [f"{function} gets new code" for function in code["functions"]]
     found += [f"upload {key}" for key in code["packages"]]
@@ -296,11 +302,12 @@ def _rest(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
         for line in (
             *(f"{entry['topic']}: subscribe {who}" for who in entry.get("added", ())),
             *(f"{entry['topic']}: unsubscribe {who}" for who in entry.get("removed", ())),
+            *(f"{entry['topic']}: {who} is subscribed now" for who in entry.get("now", ())),
         )
     ]
     yield "Subscriptions", found or (["none"] if page["subscriptions"]["planned"] else ["not planned"])
     if page["steps"]:
-        yield "Besides", [f"{step['name']}: {step['what']}" for step in page["steps"]]
+        yield "Also", [f"{step['name']}: {step['what']}" for step in page["steps"]]
 
 
 def _block(title: str, found: Sequence[str]) -> list[str]:

@@ -24,7 +24,8 @@ def with_code(
 def subscriptions(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Topic by topic, who is or would be subscribed and unsubscribed; topics without a change are left out.
 
-    `results`: items of the loops that plan or make subscriptions (roles/alert_subscriptions).
+    `results`: items of the loops that plan or make subscriptions (roles/alert_subscriptions). A run does not tell whom
+    it added: community.aws.sns_topic leaves its `subscriptions_added` empty. Then `now` names all that the topic has.
     """
     found = []
     for result in results:
@@ -32,26 +33,26 @@ def subscriptions(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         told = result.get("sns_topic") or {}
         if not result.get("changed") or not topic.get("name"):
             continue
-        added = told.get("subscriptions_added") if told else topic.get("subscriptions")
-        removed = told.get("subscriptions_deleted") if told else ()
-        found.append(
-            {
-                "topic": str(topic["name"]),
-                "added": [_endpoint(entry) for entry in added or ()],
-                "removed": [_endpoint(entry) for entry in removed or ()],
-            }
-        )
+        wanted = [_endpoint(entry) for entry in topic.get("subscriptions") or ()]
+        there = [_endpoint(entry) for entry in told.get("subscriptions") or ()]
+        confirmed = [
+            _endpoint(entry)
+            for entry in told.get("subscriptions") or ()
+            if entry.get("subscription_arn") not in ("PendingConfirmation", "Deleted")
+        ]
+        entry: dict[str, Any] = {"topic": str(topic["name"])}
+        if told and not told.get("check_mode"):
+            entry["now"] = there
+        else:
+            entry["added"] = [one for one in wanted if one not in there]
+            entry["removed"] = [one for one in confirmed if one not in wanted and told.get("subscriptions_purge")]
+        found.append(entry)
     return found
 
 
-def _endpoint(entry: Any) -> str:
+def _endpoint(entry: Mapping[str, Any]) -> str:
     """Protocol and endpoint. Of a web address its host only: the path of a hook is often its secret."""
-    if isinstance(entry, Mapping):
-        protocol, endpoint = str(entry.get("protocol", "")), str(entry.get("endpoint", ""))
-    elif isinstance(entry, (list, tuple)) and len(entry) == 2:
-        protocol, endpoint = str(entry[0]), str(entry[1])
-    else:
-        return str(entry)
+    protocol, endpoint = str(entry.get("protocol", "")), str(entry.get("endpoint", ""))
     if protocol in ("http", "https"):
         endpoint = urlsplit(endpoint).hostname or "an address"
     return f"{protocol} {endpoint}"

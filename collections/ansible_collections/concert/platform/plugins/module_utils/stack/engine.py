@@ -200,11 +200,13 @@ class Engine:
             status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
             if not status.succeeded:
                 raise self._failure(desired.template, desired, status, events)
-            return self.present(desired, check=check)
-        if not stack.status.succeeded:
+            result = self.present(desired, check=check)
+        else:
             events = of_operation(self._aws.events(stack.stack_id), None)
-            raise self._failure(desired.template, desired, stack.status, events)
-        return self.present(desired, check=check, described=stack)
+            if not stack.status.succeeded:
+                raise self._failure(desired.template, desired, stack.status, events)
+            result = self.present(desired, check=check, described=stack)
+        return replace(result, timeline=(*timeline(events), *result.timeline))
 
     def _announced(self, stack: Stack) -> int:
         """How many resources the operation that our own change set began touches; 0 where that is not known."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from .model import Result
@@ -61,6 +62,15 @@ def write(directory: Path, results: Sequence[Result], environment: str, started:
     }
     (directory / "verify.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def checks(report: str) -> list[dict[str, Any]]:
+    """The checks of the report whose JUnit path is given, as `write` left them; none if it cannot be read."""
+    try:
+        document = json.loads(Path(report).with_name("verify.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(document["checks"])
 
 
 def _printable(text: str) -> str:
