@@ -119,8 +119,8 @@ def arrived(site: Site, load: Load) -> None:
 
 #: What ends the title of a session that has no transaction.
 AT_REST = ("idle", "startup", "authentication")
-#: A loader that dies before it has its lease gives its messages back only when the queue's own time is over: 35 minutes,
-#: six runs of the function, as AWS recommends. Here it is the least that Lambda accepts: the function's own time-out.
+#: A loader that dies before it has its lease gives its messages back when the queue's own time is over: 35 minutes, six
+#: runs of the function, as AWS recommends. Here it is the least that Lambda accepts: the function's own time-out.
 QUEUE_SECONDS = 300
 FAILURE_QUEUES = ("stream-failures", "warehouse-load-failures")
 
