@@ -58,7 +58,9 @@ SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "autovacuum": "off",
+    # Redshift gathers statistics by itself. Without them ranking the demo volume takes 12 s, not 0.25.
+    "autovacuum": "on",
+    "autovacuum_naptime": "5s",
     "jit": "off",
     "shared_buffers": "32MB",
     "max_connections": "120",
