@@ -43,9 +43,10 @@ sample-data: $(VENV)/.runtime ## Write 1,000 artists, 500 venues, 10,000 concert
 	@python -m tools.sample_data --into build/sample_data
 
 .PHONY: templates
-templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates, and their quick reference
+templates: $(VENV)/.runtime ## Assemble the API and the dashboards into the templates, their quick reference and the pictures of the architecture
 	@python -m tools.assemble_templates
 	@python -m tools.stack_reference
+	@python -m tools.architecture
 
 .PHONY: cost
 cost: $(VENV)/.runtime ## What a month costs, into docs/cost.md
@@ -77,6 +78,10 @@ test-integration: $(VENV)/.dev ## Against the embedded AWS and a real PostgreSQL
 .PHONY: test-molecule
 test-molecule: $(VENV)/.dev ## The playbooks: check, converge, idempotence, verify, destroy
 	@molecule test --all
+
+.PHONY: test-browser
+test-browser: $(VENV)/.dev ## The pages of runs in a headless Chromium; pictures go to build/screenshots
+	@python -m pytest tests/browser -q
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the demo volume sent through the pipeline

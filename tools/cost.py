@@ -254,7 +254,7 @@ def page() -> str:
         "# What a month costs",
         "",
         "Computed by `make cost` from the six templates with each inventory's values, list prices of "
-        f"{table['region']} written down on {table['recorded']} (`tools/cost_prices.yaml`, each with its page) and",
+        f"{table['region']} as known on {table['recorded']} (`tools/cost_prices.yaml` names the page of each), and",
         "assumed use (`tools/cost_usage.yaml`). Without free tiers, discounts and taxes. A month has 730 hours. It is",
         "an estimate: the use is assumed, and the first bill corrects it.",
         "",

@@ -788,7 +788,7 @@ OTHERS = {
     "stream-reader-without-the-key": own(
         "functions_may_do_what_their_wiring_needs",
         COMPUTE,
-        edit_statement("StreamProcessorRole", "UseDataKey", "Action", ["kms:GenerateDataKey"]),
+        edit_statement("StreamProcessorRole", "DecryptRecords", "Action", "kms:GenerateDataKey"),
         "lacks kms:Decrypt",
     ),
     "failure-queue-without-the-right-to-send": own(
@@ -1371,6 +1371,12 @@ APPLICATION = {
         put("SessionsWriteThrottlesAlarm", "Dimensions.0.Value", {"Ref": "PreferencesTable"}),
         "does not speak of",
     ),
+    "fallbacks-of-a-function-that-counts-under-another-name": own(
+        "what_is_watched_exists",
+        CHATBOT,
+        put("ChatbotAgentFallbackAlarm", "Dimensions.1.Value", "concert-api-chatbot"),
+        "looks at AgentFallbacks of Function concert-api-chatbot",
+    ),
     "chatbot-without-its-confidence-alarm": own(
         "application_alarms_are_all_there",
         CHATBOT,
@@ -1614,7 +1620,176 @@ APPLICATION = {
     ),
 }
 
-MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS, **APPLICATION}
+NETWORK_AND_STORAGE = {
+    "subnet-by-another-name": Mistake(
+        "the_network_goes_by_names",
+        NETWORK,
+        put("PrivateSubnetA", "Tags.0.Value", "private-a"),
+        "is tagged Name 'private-a'",
+    ),
+    "subnet-in-no-vpc": Mistake(
+        "everything_stands_in_the_one_vpc",
+        NETWORK,
+        put("PrivateSubnetB", "VpcId", "vpc-0123456789abcdef0"),
+        "stands in vpc-0123456789abcdef0",
+    ),
+    "flow-log-of-nothing": Mistake(
+        "everything_stands_in_the_one_vpc",
+        NETWORK,
+        put("VpcFlowLog", "LogGroupName", "elsewhere"),
+        "goes to the group elsewhere, which no template has",
+    ),
+    "private-subnets-share-a-table": Mistake(
+        "subnets_lead_where_their_kind_does",
+        NETWORK,
+        put("PrivateSubnetARouteTableAssociation", "RouteTableId", {"Ref": "PrivateRouteTableB"}),
+        "has private subnets that share a route table",
+    ),
+    "public-subnet-without-a-table": Mistake(
+        "subnets_lead_where_their_kind_does",
+        NETWORK,
+        remove("PublicSubnetARouteTableAssociation"),
+        "PublicSubnetA: has 0 route tables",
+    ),
+    "way-out-before-the-gateway": Mistake(
+        "subnets_lead_where_their_kind_does",
+        NETWORK,
+        drop_attribute("PublicInternetRoute", "DependsOn"),
+        "does not wait until the internet gateway is attached",
+    ),
+    "address-of-another-gateway": Mistake(
+        "nat_gateways_have_an_address_each",
+        NETWORK,
+        put("NatGatewayC", "AllocationId", {"Fn::GetAtt": ["NatAddressB", "AllocationId"]}),
+        "which is not its own",
+        PRODUCTION,
+    ),
+    "address-paid-for-idly": Mistake(
+        "nat_gateways_have_an_address_each",
+        NETWORK,
+        drop_attribute("NatAddressB", "Condition"),
+        "has 2 addresses for 1 NAT gateways",
+    ),
+    "warehouse-on-another-port": Mistake(
+        "groups_let_each_other_through",
+        STORAGE,
+        put("RedshiftWorkgroup", "Port", 5440),
+        "listens on 5440",
+    ),
+    "functions-without-a-way-to-the-warehouse": Mistake(
+        "groups_let_each_other_through",
+        NETWORK,
+        remove("LambdaToRedshiftEgress"),
+        "has no way to it",
+    ),
+    "endpoint-in-the-functions-group": Mistake(
+        "groups_let_each_other_through",
+        NETWORK,
+        put("KmsEndpoint", "SecurityGroupIds.0", {"Fn::GetAtt": ["LambdaSecurityGroup", "GroupId"]}),
+        "KmsEndpoint: stands in",
+        PRODUCTION,
+    ),
+    "group-without-a-member": Mistake(
+        "groups_let_each_other_through",
+        NETWORK,
+        drop_attribute("EndpointSecurityGroup", "Condition"),
+        "is nobody's group",
+    ),
+    "endpoint-left-out": Mistake(
+        "endpoints_are_those_that_are_asked_for",
+        NETWORK,
+        remove("GlueEndpoint"),
+        "has no Interface endpoint for glue",
+        PRODUCTION,
+    ),
+    "endpoint-for-somebody-else": Mistake(
+        "endpoints_admit_what_the_platform_does",
+        NETWORK,
+        edit_statement(
+            "S3Endpoint", "OnlyThePlatformsBuckets", "Resource", "arn:aws:s3:::concertx-*", "PolicyDocument"
+        ),
+        "admits arn:aws:s3:::concertx-*, which is nothing's name",
+    ),
+    "endpoint-that-keeps-results-back": Mistake(
+        "endpoints_admit_what_the_platform_does",
+        NETWORK,
+        lambda body: properties(body, "RedshiftDataEndpoint")["PolicyDocument"]["Statement"].pop(),
+        "keeps ChatbotFunction from redshift-data:DescribeStatement",
+        PRODUCTION,
+    ),
+    "action-misspelt": Mistake(
+        "actions_are_such_as_aws_has",
+        STORAGE,
+        put("DataKey", "KeyPolicy.Statement.0.Action.0", "kms:CancelKeyDeletions"),
+        "names kms:CancelKeyDeletions, which AWS does not have",
+    ),
+    "access-log-of-other-buckets": Mistake(
+        "log_delivery_is_let_in",
+        STORAGE,
+        edit_statement(
+            "AccessLogBucketPolicy",
+            "LogDeliveryOfThePlatformsBuckets",
+            "Condition",
+            {
+                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+                "ArnLike": {"aws:SourceArn": "arn:aws:s3:::x"},
+            },
+            "PolicyDocument",
+        ),
+        "which takes logs of arn:aws:s3:::x",
+    ),
+    "log-before-its-target-lets-it-in": Mistake(
+        "log_delivery_is_let_in",
+        STORAGE,
+        drop_attribute("RawDataBucket", "DependsOn"),
+        "does not wait for the policy of concert-access-logs",
+    ),
+    "catalog-under-no-key": Mistake(
+        "the_catalog_is_encrypted_where_the_inventory_says",
+        STORAGE,
+        put("GlueCatalogEncryption", "DataCatalogEncryptionSettings.EncryptionAtRest.SseAwsKmsKeyId", "alias/aws/glue"),
+        "has no key of the platform in EncryptionAtRest",
+        PRODUCTION,
+    ),
+    "catalog-set-twice-in-an-account": Mistake(
+        "the_catalog_is_encrypted_where_the_inventory_says",
+        STORAGE,
+        drop_attribute("GlueCatalogEncryption", "Condition"),
+        "sets the catalog's encryption 1 times where asked is False",
+    ),
+    "warehouse-without-tls": Mistake(
+        "warehouse_is_one_that_aws_creates",
+        STORAGE,
+        put("RedshiftWorkgroup", "ConfigParameters.0.ParameterValue", "false"),
+        "has require_ssl false",
+    ),
+    "warehouse-that-reads-no-loads": Mistake(
+        "service_roles_allow_what_their_service_does",
+        STORAGE,
+        edit_statement("RedshiftRole", "ReadLoads", "Action", "s3:GetObjectTagging"),
+        "does not allow s3:GetObject on arn:aws:s3:::concert-data-raw-",
+    ),
+    "glue-without-a-role": Mistake(
+        "service_roles_allow_what_their_service_does",
+        STORAGE,
+        remove("GlueRole"),
+        "has no role for glue",
+    ),
+    "flow-logs-that-cannot-be-written": Mistake(
+        "service_roles_allow_what_their_service_does",
+        NETWORK,
+        lambda body: properties(body, "FlowLogRole")["Policies"][0]["PolicyDocument"]["Statement"].pop(),
+        "does not allow logs:DescribeLogGroups",
+    ),
+    "stream-that-forgets-in-a-day": Mistake(
+        "properties_that_aws_needs_are_given",
+        STORAGE,
+        drop("EventsStream", "RetentionPeriodHours"),
+        "has no RetentionPeriodHours",
+    ),
+}
+
+MISTAKES = {**MISSED_BY_CFN_LINT, **CAUGHT_BY_CFN_LINT, **OTHERS, **APPLICATION, **NETWORK_AND_STORAGE}
 
 
 @pytest.mark.parametrize("name", MISTAKES)

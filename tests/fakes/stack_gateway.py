@@ -182,6 +182,9 @@ class FakeGateway:
         self._called(f"resources {stack_id}")
         return self.held.get(stack_id.split("/")[1], [])
 
+    def expect_upload(self, bucket: str, key: str, body: str) -> None:
+        """Nothing is asked ahead here."""
+
     def expect_resources(self, stack_id: str) -> None:
         """Nothing is asked ahead here."""
 

@@ -6,10 +6,13 @@ import fnmatch
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
 
 from tests.contract import code_calls
 from tests.contract.model import Body, Platform, Resource, TemplateLoader, references
@@ -251,6 +254,27 @@ def _is_account_root(platform: Platform, statement: Statement) -> bool:
     return isinstance(principal, dict) and as_list(principal.get("AWS")) == [
         f"arn:aws:iam::{platform.setting.account}:root"
     ]
+
+
+@rule
+def actions_are_such_as_aws_has(platform: Platform) -> Breaches:
+    """A misspelt action allows, denies or admits nothing, and nobody says so."""
+    for statement in statements(platform):
+        unknown = [str(action) for action in statement.actions if not known_action(str(action))]
+        if unknown:
+            yield statement, f"names {', '.join(unknown)}, which AWS does not have"
+
+
+def known_action(pattern: str) -> bool:
+    """Whether AWS has an action of that name, or one that the pattern covers; cfn-lint carries AWS's own list."""
+    prefix, _, name = pattern.lower().partition(":")
+    return any(fnmatch.fnmatchcase(action, name) for action in _services().get(prefix, {}).get("Actions", ()))
+
+
+@cache
+def _services() -> dict[str, Any]:
+    found: dict[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
+    return found
 
 
 @rule

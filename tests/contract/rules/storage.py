@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from ipaddress import ip_network
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from tests.contract.rules.policies import key_of, statements_of
 WAREHOUSE_PREFIX: Final = ((32, 27), (64, 27), (128, 26), (256, 25), (512, 24))
 WAREHOUSE_PORTS: Final = (*range(5431, 5456), *range(8191, 8216))
 LEAST_ZONES: Final = 3
+WAREHOUSE_SETTINGS: Final = ("require_ssl", "enable_user_activity_logging")
 PRICE_PERFORMANCE_LEVELS: Final = (1, 25, 50, 75, 100)
 LEAST_DAYS_BEFORE_INFREQUENT_ACCESS: Final = 30
 LEAST_DAYS_IN_INFREQUENT_ACCESS: Final = 30
@@ -204,6 +206,14 @@ def log_delivery_is_let_in(platform: Platform) -> Breaches:
             yield bucket, f"sends its access log to {target}, whose policy does not let logging.s3.amazonaws.com in"
         if any(grant.conditions.get("aws:SourceAccount") != [platform.setting.account] for grant in grants):
             yield bucket, f"sends its access log to {target}, which takes logs of any account"
+        sources = [str(source) for grant in grants for source in grant.conditions.get("aws:SourceArn", [])]
+        if not any(fnmatch.fnmatchcase(platform.arn(bucket), source) for source in sources):
+            yield bucket, f"sends its access log to {target}, which takes logs of {', '.join(sources) or 'any bucket'}"
+        policies = {
+            p.logical_id for p in platform.resources("AWS::S3::BucketPolicy") if p.properties["Bucket"] == target
+        }
+        if not policies & bucket.depends_on:
+            yield bucket, f"does not wait for the policy of {target}, which S3 tries when logging is switched on"
 
 
 @rule
@@ -301,9 +311,28 @@ def warehouse_is_one_that_aws_creates(platform: Platform) -> Breaches:
             yield workgroup, "is not closed to the internet"
         if properties.get("EnhancedVpcRouting") is not True:
             yield workgroup, "does not route through the VPC"
-        if workgroup.written["Properties"].get("NamespaceName", {}).keys() != {"Ref"}:
+        namespace = workgroup.written["Properties"].get("NamespaceName")
+        if not isinstance(namespace, dict) or namespace.keys() != {"Ref"}:
             yield workgroup, "must name its namespace by !Ref, so that it is deleted before it"
+        settings = {entry["ParameterKey"]: entry["ParameterValue"] for entry in properties.get("ConfigParameters", [])}
+        for key in WAREHOUSE_SETTINGS:
+            if settings.get(key) != "true":
+                yield workgroup, f"has {key} {settings.get(key)}"
         yield from _warehouse_subnets(platform, workgroup, most)
+
+
+@rule
+def the_catalog_is_encrypted_where_the_inventory_says(platform: Platform) -> Breaches:
+    """An account has one setting for its catalog: metadata and passwords under our key, or left to somebody else."""
+    asked = platform.setting.parameters.get("ManageGlueCatalogEncryption") == "true"
+    found = platform.resources("AWS::Glue::DataCatalogEncryptionSettings")
+    if len(found) != asked:
+        yield "02-storage-processing", f"sets the catalog's encryption {len(found)} times where asked is {asked}"
+    for one in found:
+        given = one.properties.get("DataCatalogEncryptionSettings", {})
+        for part, key in (("EncryptionAtRest", "SseAwsKmsKeyId"), ("ConnectionPasswordEncryption", "KmsKeyId")):
+            if key_of(platform, given.get(part, {}).get(key)) is None:
+                yield one, f"has no key of the platform in {part}"
 
 
 def _warehouse_subnets(platform: Platform, workgroup: Resource, most: int) -> Breaches:

@@ -61,6 +61,7 @@ BAND_OPERATORS: Final = (
     "LessThanLowerThreshold",
 )
 CHATBOT_ALARMS: Final = (
+    "concert-chatbot-agent-fallbacks",
     "concert-chatbot-analytics-errors",
     "concert-chatbot-failures-depth",
     "concert-chatbot-low-confidence",
@@ -114,6 +115,11 @@ NEEDED: Final = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": ("ScalingTargetId",),
     "AWS::CloudWatch::Alarm": ("EvaluationPeriods",),
     "AWS::DynamoDB::Table": ("AttributeDefinitions",),
+    "AWS::EC2::Subnet": ("AvailabilityZone", "CidrBlock"),
+    "AWS::EC2::VPC": ("CidrBlock",),
+    "AWS::Kinesis::Stream": ("RetentionPeriodHours",),
+    "AWS::RedshiftServerless::Namespace": ("AdminUsername", "DefaultIamRoleArn"),
+    "AWS::RedshiftServerless::Workgroup": ("ConfigParameters", "MaxCapacity", "Port"),
     "AWS::Lambda::Function": ("Environment", "LoggingConfig", "TracingConfig", "VpcConfig"),
     "AWS::Lambda::EventSourceMapping": ("EventSourceArn",),
     "AWS::Logs::MetricFilter": ("FilterPattern",),
@@ -608,12 +614,55 @@ def objects_are_written_where_they_are_looked_for(platform: Platform) -> Breache
 
 @rule
 def service_roles_allow_what_their_service_does(platform: Platform) -> Breaches:
-    """CodeDeploy, Bedrock and SageMaker act by roles of exactly these rights."""
+    """The services that act by a role of ours: it is there, and has exactly these rights."""
     setting = platform.setting
     place = f"{setting.region}:{setting.account}"
     function = f"arn:aws:lambda:{place}:function:concert-*-{setting.environment}"
-    models = next((b.name for b in platform.resources("AWS::S3::Bucket") if b.logical_id == "ModelArtifactsBucket"), "")
+    models, raw, processed = (
+        next((b.name for b in platform.resources("AWS::S3::Bucket") if b.logical_id == f"{name}Bucket"), "")
+        for name in ("ModelArtifacts", "RawData", "ProcessedData")
+    )
+    catalog = [
+        f"arn:aws:glue:{place}:{what}"
+        for database in platform.resources("AWS::Glue::Database")
+        for what in ("catalog", f"database/{database.name}", f"table/{database.name}/*")
+    ]
+    flow_logs = f"arn:aws:logs:{place}:log-group:/concert/vpc-flow-logs/{setting.environment}"
+    reads = ("GetDatabase", "GetPartition", "GetPartitions", "GetTable", "GetTables")
+    writes = (
+        "BatchCreatePartition",
+        "BatchGetPartition",
+        "CreatePartition",
+        "CreateTable",
+        "UpdatePartition",
+        "UpdateTable",
+    )
     rights = {
+        "flow-logs": {
+            *((f"logs:{action}", f"{flow_logs}{streams}")
+              for action in ("CreateLogStream", "DescribeLogStreams", "PutLogEvents") for streams in ("", ":*")),
+            ("logs:DescribeLogGroups", f"arn:aws:logs:{place}:log-group:*"),
+        },
+        "glue": {
+            *((f"s3:{action}", f"arn:aws:s3:::{bucket}")
+              for action in ("GetBucketLocation", "ListBucket") for bucket in (raw, processed)),
+            ("s3:GetObject", f"arn:aws:s3:::{raw}/*"),
+            *((f"s3:{action}", f"arn:aws:s3:::{processed}/*")
+              for action in ("AbortMultipartUpload", "DeleteObject", "GetObject", "PutObject")),
+            ("kms:Decrypt", ""),
+            ("kms:GenerateDataKey", ""),
+            *((f"glue:{action}", arn) for action in (*reads, *writes) for arn in catalog),
+            *((f"logs:{action}", f"arn:aws:logs:{place}:log-group:/aws-glue/*{streams}")
+              for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents") for streams in ("", ":*")),
+        },
+        "redshift": {
+            *((f"s3:{action}", f"arn:aws:s3:::{bucket}")
+              for action in ("GetBucketLocation", "ListBucket") for bucket in (raw, processed)),
+            ("s3:GetObject", f"arn:aws:s3:::{processed}/*"),
+            ("s3:GetObject", f"arn:aws:s3:::{raw}/loads/*"),
+            ("kms:Decrypt", ""),
+            *((f"glue:{action}", arn) for action in reads for arn in catalog),
+        },
         "code-deploy": {
             ("lambda:GetAlias", function),
             ("lambda:UpdateAlias", function),
@@ -640,6 +689,10 @@ def service_roles_allow_what_their_service_does(platform: Platform) -> Breaches:
               for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")),
         },
     }  # fmt: skip
+    purposes = {_purpose(platform, role) for role in platform.resources("AWS::IAM::Role")}
+    lacking = missing(("flow-logs", "glue", "redshift"), purposes)
+    if lacking:
+        yield "the platform", f"has no role for {lacking}"
     for role in platform.resources("AWS::IAM::Role"):
         purpose = _purpose(platform, role)
         if purpose not in rights:

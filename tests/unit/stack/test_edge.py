@@ -22,6 +22,7 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.model impor
     StackStatus,
     TemplateLocation,
 )
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from tests.fakes.stack_gateway import stack_id
@@ -512,3 +513,56 @@ def test_what_a_creation_asks_for_is_asked_beside_the_look_and_counts_once() -> 
     gateway.expect_resources("arn:demo")
     assert gateway.resources("arn:demo") == []
     assert client.asked.count("list_stack_resources") == 1
+
+
+class Bucket:
+    """S3 that remembers what it was asked; `refusing`: how often an upload is refused."""
+
+    class meta:  # noqa: N801 - boto3's name
+        endpoint_url = URL
+
+    def __init__(self, refusing: int = 0) -> None:
+        self.asked: list[str] = []
+        self.refusing = refusing
+
+    def head_object(self, **asked: str) -> None:
+        self.asked.append(f"head {asked['Key']}")
+        raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+
+    def put_object(self, **asked: str) -> None:
+        self.asked.append(f"put {asked['Key']}")
+        if self.refusing:
+            self.refusing -= 1
+            raise ClientError({"Error": {"Code": "NoSuchBucket", "Message": "no"}}, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("key", "temporary", "asked"),
+    [
+        ("k", False, ["head k", "put k"]),
+        ("other", False, ["head k", "put k", "head other", "put other"]),
+        ("k", True, ["head k", "put k", "put k"]),
+    ],
+)
+def test_an_expected_upload_counts_once_for_what_was_expected(key: str, temporary: bool, asked: list[str]) -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._clients["s3"] = s3 = Bucket()
+    gateway.expect_upload("b", "k", "body")
+    upload = gateway._upload
+    assert upload is not None
+    upload[1].answer()
+    assert gateway.put_template("b", key, "body", temporary=temporary) == f"{URL}/b/{key}"
+    assert s3.asked == asked
+
+
+def test_an_expected_upload_that_fails_is_tried_again_and_its_failure_told() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._clients["s3"] = s3 = Bucket(refusing=2)
+    gateway.expect_upload("b", "k", "body")
+    with pytest.raises(MissingBucketError):
+        gateway.put_template("b", "k", "body", temporary=False)
+    assert s3.asked.count("put k") == 2

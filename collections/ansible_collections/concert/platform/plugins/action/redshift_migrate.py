@@ -9,6 +9,7 @@ import socket
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """The result for `done`: the files that were, or in check mode would be, applied; `assumed`: the baseline."""
         names = [migration.file_name for migration in done]
+        seconds = round(time.monotonic() - started, 3)
         result: dict[str, Any] = {
             "changed": bool(done or assumed),
             "applied": [] if self._task.check_mode else names,
             "pending": names if self._task.check_mode else [],
             "baseline": [migration.file_name for migration in assumed],
             "version": max((migration.version for migration in migrations), default=0),
-            "seconds": round(time.monotonic() - started, 3),
+            "started": (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
+            "seconds": seconds,
         }
         if self._task.diff and (done or assumed):
             header = "the warehouse's schema"

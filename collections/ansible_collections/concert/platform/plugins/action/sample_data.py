@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,8 +69,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """The task's result; see the module's RETURN."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        started, clock = datetime.now(UTC), time.monotonic()
         try:
-            return {**result, **self._load(options)}
+            told = self._load(options)
+            seconds = round(time.monotonic() - clock, 3)
+            return {**result, **told, "started": started.isoformat(timespec="milliseconds"), "seconds": seconds}
         except (ClientError, BotoCoreError) as error:
             return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
         except (SampleDataError, WarehouseError) as error:

@@ -81,7 +81,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 except KeyboardInterrupt:
                     tell(farewell(desired.name, at_work=engine.at_work))
                     raise
-                told = results.of_result(result_of_engine, engine.scrub, diff=bool(self._task.diff))
+                told = results.of_result(
+                    result_of_engine, engine.scrub, diff=bool(self._task.diff), plan=bool(self._task.check_mode)
+                )
         except StackError as error:
             scrub = engine.scrub if engine else Scrubber(())
             told = {**results.of_error(error, scrub), **self._kept_events(error, options, run_id, scrub)}

@@ -121,6 +121,10 @@ version:
   returned: success
   type: int
   sample: 7
+started:
+  description: When the task began, in ISO 8601 and UTC.
+  returned: success
+  type: str
 seconds:
   description: Duration of the task.
   returned: success

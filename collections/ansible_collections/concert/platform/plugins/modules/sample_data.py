@@ -80,6 +80,14 @@ records:
   returned: success
   type: int
   sample: 6708
+started:
+  description: When the task began, in ISO 8601 and UTC.
+  returned: success
+  type: str
+seconds:
+  description: Duration of the task.
+  returned: success
+  type: float
 anchor_date:
   description: Day 0 of the dates in the warehouse.
   returned: when a data set is listed

@@ -235,6 +235,17 @@ notes:
   type: list
   elements: str
   returned: success
+risks:
+  description: What in the plan deserves a second look, the gravest first.
+  type: list
+  elements: dict
+  returned: in check mode
+  contains:
+    severity: {description: high or notice., type: str}
+    kind: {description: "replacement, deletion, permissions or network.", type: str}
+    logical_id: {description: The resource's name in the template., type: str}
+    resource_type: {description: Its type., type: str}
+    what: {description: What happens or comes., type: str}
 resources:
   description: Logical id → physical id, after a run that changed something; empty otherwise.
   type: dict

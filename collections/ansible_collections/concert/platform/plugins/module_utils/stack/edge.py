@@ -128,6 +128,7 @@ class AwsGateway:
         self._caller: _Ahead[dict[str, Any]] | None = None
         self._exports: _Ahead[frozenset[str]] | None = None
         self._resources: tuple[str, _Ahead[list[Resource]]] | None = None
+        self._upload: tuple[tuple[str, str], _Ahead[str]] | None = None
 
     @property
     def identity(self) -> tuple[str | None, ...]:
@@ -472,19 +473,32 @@ class AwsGateway:
 
     # templates in S3
 
+    def expect_upload(self, bucket: str, key: str, body: str) -> None:
+        """The template is going to be put there: it is on its way from now on."""
+        if self._look_ahead:
+            # Clients are shared by threads, but not made by them.
+            s3 = self._client("s3")
+            self._upload = ((bucket, key), _Ahead(lambda: self._put(s3, bucket, key, body, temporary=False)))
+
     def put_template(self, bucket: str, key: str, body: str, *, temporary: bool) -> str:
         """Upload unless it is there; the URL that CloudFormation reads."""
-        s3 = self._client("s3")
+        expected, ahead = self._upload or (None, None)
+        self._upload = None
+        if ahead is not None and expected == (bucket, key) and not temporary and (url := ahead.answer()) is not None:
+            return url
         try:
             with self._plain(f"uploading the template to {bucket}"):
-                if temporary or not self._is_there(s3, bucket, key):
-                    s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml")
+                return self._put(self._client("s3"), bucket, key, body, temporary=temporary)
         except RejectedError as error:
             if error.code in ("NoSuchBucket", "404"):
                 raise MissingBucketError(
                     f"the bucket {bucket}, which large templates go through, does not exist", error.code
                 ) from None
             raise
+
+    def _put(self, s3: Any, bucket: str, key: str, body: str, *, temporary: bool) -> str:
+        if temporary or not self._is_there(s3, bucket, key):
+            s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml")
         return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
     def drop_template(self, bucket: str, key: str) -> None:

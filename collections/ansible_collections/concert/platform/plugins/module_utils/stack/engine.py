@@ -200,11 +200,13 @@ class Engine:
             status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
             if not status.succeeded:
                 raise self._failure(desired.template, desired, status, events)
-            return self.present(desired, check=check)
-        if not stack.status.succeeded:
+            result = self.present(desired, check=check)
+        else:
             events = of_operation(self._aws.events(stack.stack_id), None)
-            raise self._failure(desired.template, desired, stack.status, events)
-        return self.present(desired, check=check, described=stack)
+            if not stack.status.succeeded:
+                raise self._failure(desired.template, desired, stack.status, events)
+            result = self.present(desired, check=check, described=stack)
+        return replace(result, timeline=(*timeline(events), *result.timeline))
 
     def _announced(self, stack: Stack) -> int:
         """How many resources the operation that our own change set began touches; 0 where that is not known."""
@@ -384,6 +386,10 @@ class Engine:
     def _change(
         self, situation: _Situation, settings: tuple[PropertyChange, ...], deadline: float, *, check: bool
     ) -> Result:
+        desired, template = situation.desired, situation.template
+        if situation.stack is None and not check and desired.template_bucket and template.size > INLINE_LIMIT:
+            # It travels while the names are looked up. Should the stack be refused, the object does no harm.
+            self._aws.expect_upload(desired.template_bucket, _template_key(template), template.text)
         taken = self._taken(situation) if situation.stack is None else ()
         if taken and not situation.desired.import_existing:
             survivors.refuse(situation.desired.name, taken)
@@ -533,9 +539,8 @@ class Engine:
                 f"it has {template.size:,} bytes, and a request carries at most {INLINE_LIMIT:,}.",
                 "Name a bucket in template_bucket to send it through.",
             )
-        digest = hashlib.sha256(template.text.encode()).hexdigest()
         # A plan's upload has a key of its own: removing it can never take a running deployment's template away.
-        key = f"templates/check-{self._run_id}.yaml" if check else f"templates/{digest}.yaml"
+        key = f"templates/check-{self._run_id}.yaml" if check else _template_key(template)
         url = self._aws.put_template(desired.template_bucket, key, template.text, temporary=check)
         return TemplateLocation(url=url), key if check else None
 
@@ -873,7 +878,8 @@ class Engine:
         uses = [
             (output.export, importers)
             for output in stack.outputs
-            if output.export and (importers := self._aws.importers(output.export))
+            if output.export
+            and (importers := [n for n in self._aws.importers(output.export) if n not in desired.changed_before])
         ]
         if uses:
             said = "; ".join(f"{export} is imported by {', '.join(importers)}" for export, importers in uses)
@@ -1038,6 +1044,11 @@ def _parsed(text: str | None, source: str) -> Template | None:
         return parse(text, source)
     except TemplateError:
         return None
+
+
+def _template_key(template: Template) -> str:
+    """Where a template stands in its bucket: a key made of its content."""
+    return f"templates/{hashlib.sha256(template.text.encode()).hexdigest()}.yaml"
 
 
 def _pseudo(name: str, stack_id: str) -> dict[str, str]:

@@ -105,6 +105,9 @@ class Gateway(Protocol):
     def set_stack_policy(self, name: str, policy: Mapping[str, Any]) -> None:
         """Replace the stack policy."""
 
+    def expect_upload(self, bucket: str, key: str, body: str) -> None:
+        """The template is going to be put there and is no temporary one."""
+
     def put_template(self, bucket: str, key: str, body: str, *, temporary: bool) -> str:
         """Upload unless it is there; the URL that CloudFormation reads. MissingBucketError without the bucket."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import risks
 from .errors import OperationFailedError, StackError
 from .model import Stack, Timeline
 from .secrets import Scrubber
 from .settings import Result
 
 
-def of_result(result: Result, scrub: Scrubber, *, diff: bool) -> dict[str, Any]:
-    """The task's result; `diff`: with what `--diff` shows."""
+def of_result(result: Result, scrub: Scrubber, *, diff: bool, plan: bool = False) -> dict[str, Any]:
+    """The task's result; `diff`: with what `--diff` shows; `plan`: with what in it deserves a second look."""
     told: dict[str, Any] = {
         "changed": result.changed,
         "status": result.status,
@@ -25,6 +26,8 @@ def of_result(result: Result, scrub: Scrubber, *, diff: bool) -> dict[str, Any]:
         "seconds": result.seconds,
         "timeline": of_timeline(result.timeline),
     }
+    if plan:
+        told["risks"] = risks.of_changes(result.changes)
     if diff and result.diff is not None:
         told["diff"] = dict(result.diff)
     return scrub(told)  # type: ignore[no-any-return]
