@@ -163,15 +163,12 @@ def test_the_picture_shows_what_feeds_and_calls_what() -> None:
     read = report_runs.templates()
     drawn = picture.read(read, report_runs.unchanged(read)["stacks"])
     said = drawn.connections()
-    for expected in (
+    assert {
         "Events → Stream Processor",
         "Rest Api → Chatbot",
         "Stream Processor → Raw Data",
         "Warehouse Loader → Redshift",
-        "50 alarms → Critical Alerts",
-    ):
-        assert any(line.startswith(expected.split(" ")[0]) for line in said)
-        assert expected in said or expected.startswith("50 alarms"), said
+    } <= set(said)
     assert any(line.endswith("alarms → Critical Alerts") for line in said)
 
 
