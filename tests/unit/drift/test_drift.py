@@ -179,7 +179,7 @@ def report() -> reports.Report:
 def test_the_terminal_counts_both_and_tells_property_values_and_commands() -> None:
     text = "\n".join(line for line, _ in reports.terminal(report()))
     for part in (
-        "compute           7 resources compared, 2 not: 1 differ",
+        "compute           7 resources compared, 2 not: 1 differs",
         "monitoring        3 resources compared: as deployed",
         "warehouse         0 facts compared: not checked",
         "DRIFT compute/FailureQueue",

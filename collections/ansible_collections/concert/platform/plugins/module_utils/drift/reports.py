@@ -45,7 +45,13 @@ def terminal(report: Report) -> Iterable[tuple[str, bool]]:
     yield f"Drift of {report.environment}, account {report.account_id}, {report.region}", False
     for area in report.looked:
         differing = sum(1 for one in report.sorted.open if one.area == area.area)
-        state = f"{differing} differ" if differing else "as deployed" if area.checked else "not checked"
+        state = (
+            f"{differing} differ{'s' if differing == 1 else ''}"
+            if differing
+            else "as deployed"
+            if area.checked
+            else "not checked"
+        )
         not_checked = f", {len(area.not_checked)} not" if area.not_checked and area.checked else ""
         yield f"  {area.area:<14} {area.checked:>4} {area.what} compared{not_checked}: {state}", bool(differing)
     for drifted in report.sorted.open:
@@ -69,7 +75,7 @@ def terminal(report: Report) -> Iterable[tuple[str, bool]]:
 def told(difference: Difference) -> str:
     """One difference in words."""
     if not difference.property:
-        return f"was {difference.expected}, now {difference.actual}"
+        return f"{difference.expected} in the stack, is {difference.actual} in AWS"
     return f"{difference.property}: was {_short(difference.expected)}, now {_short(difference.actual)}"
 
 
@@ -78,7 +84,14 @@ def _short(value: str) -> str:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False)
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,  # a command is copied
+    )
 
 
 def _notes(report: Report, *, short: bool = False) -> Iterable[tuple[str, list[str]]]:
