@@ -22,7 +22,7 @@ run ruff ruff check .
 run ruff-format ruff format --check .
 run mypy types
 run yamllint yamllint --strict .
-run cfn-lint cfn-lint files/cloudformation/*.yaml files/iam/*.yaml
+run cfn-lint cfn-lint files/cloudformation/*.yaml files/iam/*.yaml files/pipelines/*.yaml
 run sqlfluff sqlfluff lint --dialect redshift --disable-progress-bar files/redshift
 run ansible-lint ansible-lint --offline
 wait

@@ -1371,6 +1371,12 @@ APPLICATION = {
         put("SessionsWriteThrottlesAlarm", "Dimensions.0.Value", {"Ref": "PreferencesTable"}),
         "does not speak of",
     ),
+    "fallbacks-of-a-function-that-counts-under-another-name": own(
+        "what_is_watched_exists",
+        CHATBOT,
+        put("ChatbotAgentFallbackAlarm", "Dimensions.1.Value", "concert-api-chatbot"),
+        "looks at AgentFallbacks of Function concert-api-chatbot",
+    ),
     "chatbot-without-its-confidence-alarm": own(
         "application_alarms_are_all_there",
         CHATBOT,

@@ -22,6 +22,9 @@ EMITTED: Final = frozenset(
       "RecordsDuplicate", "RecordsLate", "FreshnessSeconds")}
     | {("ConcertChatbot", name, ("Environment",)) for name in
        ("TotalConversations", "UniqueSessions", "UniqueUsers", "AverageConfidence", "LowConfidenceResponses")}
+    # Of the API functions, whose name is their service: the fallbacks from an agent and from an endpoint among them.
+    | {("ConcertPlatform", name, ("Environment", "Function")) for name in
+       ("Answers", "Refusals", "Failures", "AnswerTime", "AgentFallbacks", "EndpointFallbacks")}
     # Sent by the verification playbook.
     | {("ConcertPlatform", "VerificationSignal", ("Environment",))}
 )  # fmt: skip
@@ -219,6 +222,12 @@ def _band(alarm: Resource, band: str, returned: list[str]) -> Breaches:
         yield alarm, f"has a band and compares by {alarm.properties['ComparisonOperator']}"
 
 
+def _services(platform: Platform) -> set[str | None]:
+    """What the functions call themselves in their metrics and log lines."""
+    functions = platform.resources("AWS::Lambda::Function")
+    return {function.properties["Environment"]["Variables"].get("POWERTOOLS_SERVICE_NAME") for function in functions}
+
+
 @rule
 def what_is_watched_exists(platform: Platform) -> Breaches:
     """Each metric of alarms and dashboards has dimensions that AWS publishes, and names a resource or an emitter."""
@@ -257,6 +266,8 @@ def _dimension_values(platform: Platform, metric: Metric) -> Breaches:
             known = {f"{function}:live" for function in platform.named("AWS::Lambda::Function")}
         elif name == "DataType":
             known = DATA_TYPES
+        elif name == "Function":
+            known = _services(platform)
         else:
             known = TABLE_OPERATIONS
         if value not in known:

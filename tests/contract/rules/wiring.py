@@ -61,6 +61,7 @@ BAND_OPERATORS: Final = (
     "LessThanLowerThreshold",
 )
 CHATBOT_ALARMS: Final = (
+    "concert-chatbot-agent-fallbacks",
     "concert-chatbot-analytics-errors",
     "concert-chatbot-failures-depth",
     "concert-chatbot-low-confidence",

@@ -12,6 +12,7 @@ from ansible.utils.display import Display
 from ansible_collections.concert.platform.plugins.module_utils.pages import results, run
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import TemplateError
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import Template, parse
+from ansible_collections.concert.platform.plugins.module_utils.verification import report as verification_report
 
 _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "str", "required": True},
@@ -70,7 +71,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             ),
             steps=options["steps"],
             timed=options["timed"],
-            verification=options["verification"],
+            verification=_with_checks(options["verification"]),
             release=options["release"],
             rolled_back_to=options["rolled_back_to"],
             templates=_templates(options["templates"]),
@@ -97,3 +98,10 @@ def _templates(paths: dict[str, Any]) -> dict[str, Template]:
         except (OSError, UnicodeDecodeError, TemplateError):
             continue
     return found
+
+
+def _with_checks(verification: dict[str, Any]) -> dict[str, Any]:
+    """A verification's result; a failed one has its checks in its report alone."""
+    if "checks" in verification or not verification.get("report"):
+        return verification
+    return {**verification, "checks": verification_report.checks(verification["report"])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -13,10 +14,12 @@ from ansible_collections.concert.platform.plugins.module_utils.connection import
     CONNECTION_ARGUMENT_SPEC,
     Connection,
 )
+from ansible_collections.concert.platform.plugins.module_utils.verification import report as files
 from ansible_collections.concert.platform.plugins.module_utils.verification.checks import CHECKS
 from ansible_collections.concert.platform.plugins.module_utils.verification.model import Result, Settings
 from ansible_collections.concert.platform.plugins.module_utils.verification.platform import Platform
 from ansible_collections.concert.platform.plugins.module_utils.verification.runner import (
+    details,
     failure_message,
     line,
     run_checks,
@@ -33,6 +36,7 @@ _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "min_events": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 180},
     "checks": {"type": "list", "elements": "str", "choices": [check.name for check in CHECKS]},
+    "reports_directory": {"type": "path"},
 }
 
 
@@ -66,19 +70,33 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         started, clock = datetime.now(UTC), time.monotonic()
 
         def report(result: Result) -> None:
-            display.display("  " + line(result), color=None if result.passed else "red")
+            # One call, so that the lines of checks that end together stay together.
+            lines = [line(result), *([] if result.passed else details(result))]
+            display.display("  " + "\n  ".join(lines), color=None if result.passed else "red")
 
         results = run_checks(
             [check for check in CHECKS if not wanted or check.name in wanted],
             Platform(settings, Connection.from_options(options)),
             report,
         )
+        seconds = time.monotonic() - clock
         outcome: dict[str, Any] = {
             "changed": False,
             "checks": [asdict(result) for result in results],
             "started": started.isoformat(timespec="milliseconds"),
-            "seconds": round(time.monotonic() - clock, 3),
+            "seconds": round(seconds, 3),
         }
+        report_path = ""
+        if options["reports_directory"]:
+            directory = Path(options["reports_directory"])
+            try:
+                report_path = str(files.write(directory, results, options["environment"], started, seconds))
+            except OSError as error:
+                display.warning(f"The report could not be written to {directory}: {error.strerror}.")
+            outcome["report"] = report_path
         if all(result.passed for result in results):
             return outcome | {"msg": f"{len(results)} checks passed"}
-        return outcome | {"failed": True, "msg": failure_message(results)}
+        if report_path:
+            # Ansible prints all of a failed task's result; the checks stand above, and in the report.
+            del outcome["checks"]
+        return outcome | {"failed": True, "msg": failure_message(results, report_path)}

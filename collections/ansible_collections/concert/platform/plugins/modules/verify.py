@@ -8,7 +8,8 @@ short_description: Ask a deployed platform what its users would ask
 description:
   - Asks every route, compares C(/venues/popularity) with a ranking computed independently, follows a canary record
     from its stream into S3, queries the warehouse, fires its own alarm and waits for the message, and follows an error
-    line to the error processor.
+    line to the error processor. Every resource is complete, every stream is read, every dashboard renders, and a
+    request is found in X-Ray.
   - Changes nothing that people look at. Runs in the controller process.
   - In check mode it asks nothing.
 options:
@@ -53,7 +54,9 @@ options:
     elements: str
     choices:
       - stacks
+      - resources
       - functions
+      - streams
       - dashboards
       - GET /health
       - GET /venues/popularity
@@ -66,6 +69,11 @@ options:
       - warehouse
       - alarm
       - error log
+      - traces
+  reports_directory:
+    description:
+      - Where C(junit.xml) and C(verify.json) are written, over those of the run before; left out, nothing is written.
+    type: path
 extends_documentation_fragment:
   - concert.platform.connection
 author:
@@ -83,8 +91,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description: One entry a check, in the order of the report.
-  returned: always, except in check mode
+  description: One entry a check, in the order of the report. A failure that is in RV(report) does not repeat them.
+  returned: success
   type: list
   elements: dict
   contains:
@@ -106,6 +114,13 @@ checks:
     seconds:
       description: How long it took.
       type: float
+    group:
+      description: C(infrastructure), C(connectivity) or C(monitoring).
+      type: str
+report:
+  description: Path of the JUnit report; empty if it could not be written.
+  returned: with O(reports_directory)
+  type: str
 started:
   description: When the checks began, in ISO 8601 and UTC.
   returned: always, except in check mode

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from ..sample_data.ranking import expected_venue_popularity, rank_venues
 from ..sample_data.reader import record_counts
+from . import widgets
 from .model import Check, Finding
 from .platform import Platform
 
@@ -35,11 +36,14 @@ FUNCTIONS = (
     "concert-error-processor",
 )
 DASHBOARDS = ("concert-data-pipeline", "concert-ml-models", "concert-chatbot", "concert-api-gateway")
+STREAMS = ("concert-events-stream", "concert-artist-stream", "concert-venue-stream")
 TABLES = ("artists", "venues", "concerts", "ticket_sales")
 
 #: Fields of /venues/popularity that an independent computation must equal.
 _RANKED = ("rank", "venue_id", "total_events", "attendance_rate", "total_revenue")
 _CONCERT = ("venue_id", "event_date", "total_attendance", "revenue", "status")
+#: Metrics that one request computes: AWS's limit.
+_METRICS_TOGETHER = 500
 _SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
@@ -59,27 +63,133 @@ def functions(platform: Platform) -> Finding:
     client, missing = platform.client("lambda"), []
     for name in FUNCTIONS:
         try:
-            client.get_alias(FunctionName=f"{name}-{platform.settings.environment}", Name="live")
+            found = client.get_function_configuration(
+                FunctionName=f"{name}-{platform.settings.environment}", Qualifier="live"
+            )
+            # AWS leaves the state out where it says nothing else than active.
+            if (state := found.get("State", "Active")) != "Active":
+                missing.append(f"{name}: {state}, {found.get('StateReason', 'no reason given')}")
         except ClientError as error:
             missing.append(f"{name}: {error.response['Error']['Code']}")
     return Finding(
-        f"{len(FUNCTIONS)} functions with alias live", "; ".join(missing) or f"{len(FUNCTIONS)} found", not missing
+        f"{len(FUNCTIONS)} functions active behind alias live",
+        "; ".join(missing) or f"{len(FUNCTIONS)} active",
+        not missing,
     )
 
 
+def resources(platform: Platform) -> Finding:
+    """Every resource of the six stacks is complete, and every output has a value."""
+    wrong, number, values = [], 0, 0
+    for layer in LAYERS:
+        found = platform.resources(layer)
+        number += len(found)
+        wrong += [
+            f"{layer} {name}: {status}" for name, (_, status) in found.items() if not status.endswith("_COMPLETE")
+        ]
+        outputs = platform.outputs(layer)
+        values += len(outputs)
+        wrong += [f"{layer} output {name}: empty" for name, value in outputs.items() if not value]
+    said = f"{number} resources complete, {values} outputs"
+    return Finding("every resource complete, every output with a value", "; ".join(wrong) or said, not wrong)
+
+
+def streams(platform: Platform) -> Finding:
+    """Three streams, active and encrypted, each read by the stream processor."""
+    environment, wrong = platform.settings.environment, []
+    mappings = platform.client("lambda").list_event_source_mappings(
+        FunctionName=f"concert-stream-processor-{environment}:live"
+    )["EventSourceMappings"]
+    states = {mapping["EventSourceArn"].rpartition("/")[2]: mapping["State"] for mapping in mappings}
+    for name in STREAMS:
+        full = f"{name}-{environment}"
+        stream = platform.client("kinesis").describe_stream_summary(StreamName=full)["StreamDescriptionSummary"]
+        if stream["StreamStatus"] not in ("ACTIVE", "UPDATING"):
+            wrong.append(f"{full}: {stream['StreamStatus']}")
+        if stream.get("EncryptionType") != "KMS":
+            wrong.append(f"{full}: encryption {stream.get('EncryptionType', 'NONE')}")
+        if states.get(full) != "Enabled":
+            wrong.append(f"{full}: read by nobody ({states.get(full, 'no event source mapping')})")
+    good = f"{len(STREAMS)} streams active, encrypted and read"
+    return Finding(good, "; ".join(wrong) or good, not wrong)
+
+
 def dashboards(platform: Platform) -> Finding:
-    """Four dashboards, each with a body that parses and has widgets."""
-    s, missing = platform.settings, []
+    """Four dashboards; CloudWatch computes each metric they name, and what they name is a resource that exists."""
+    s, wrong, bodies = platform.settings, [], {}
     for name in DASHBOARDS:
+        full = f"{name}-{s.environment}{s.name_suffix}"
         try:
-            body = platform.client("cloudwatch").get_dashboard(DashboardName=f"{name}-{s.environment}{s.name_suffix}")[
-                "DashboardBody"
-            ]
-            if not json.loads(body).get("widgets"):
-                missing.append(f"{name}: no widgets")
+            bodies[name] = json.loads(platform.client("cloudwatch").get_dashboard(DashboardName=full)["DashboardBody"])
         except ClientError as error:
-            missing.append(f"{name}: {error.response['Error']['Code']}")
-    return Finding(f"{len(DASHBOARDS)} dashboards", "; ".join(missing) or f"{len(DASHBOARDS)} found", not missing)
+            wrong.append(f"{name}: {error.response['Error']['Code']}")
+    existing = {item for layer in LAYERS for item in _names_of(platform.resources(layer))}
+    existing.add(f"concert-ai-api-{s.environment}")
+    metrics: dict[widgets.Metric, str] = {}
+    for name, body in bodies.items():
+        read = widgets.read(body)
+        wrong += [f"{name}: {problem}" for problem in read.problems]
+        for title, reference in read.references:
+            if reference not in existing:
+                wrong.append(f"{name}, {title}: {reference} does not exist")
+        for title, metric in read.metrics:
+            metrics[metric] = f"{name}, {title}"
+            for key, value in metric.dimensions:
+                if key in widgets.RESOURCE_DIMENSIONS and value not in existing:
+                    wrong.append(f"{name}, {title}: {metric.name} of {key} {value}, which does not exist")
+                elif key == "Environment" and value != s.environment:
+                    wrong.append(f"{name}, {title}: {metric.name} of {key} {value}")
+    alive, failed = _computed(platform, list(metrics))
+    wrong += [f"{metrics[metric]}: {metric.name}: {reason}" for metric, reason in failed.items()]
+    said = f"{len(bodies)} with {len(metrics)} metrics, {alive} with data today"
+    return Finding(f"{len(DASHBOARDS)} dashboards that render", "; ".join(dict.fromkeys(wrong)) or said, not wrong)
+
+
+def _names_of(found: dict[str, tuple[str, str]]) -> set[str]:
+    """What metrics, alarms and queries may call the resources: physical ids, queues by the end of their address."""
+    return {identity.rpartition("/")[2] if "://" in identity else identity for identity, _ in found.values()}
+
+
+def _computed(platform: Platform, metrics: list[widgets.Metric]) -> tuple[int, dict[widgets.Metric, str]]:
+    """How many metrics have data of today, and those that CloudWatch cannot compute, with its reason."""
+    now, alive, failed = datetime.now(UTC), 0, {}
+    for start in range(0, len(metrics), _METRICS_TOGETHER):
+        several = metrics[start : start + _METRICS_TOGETHER]
+        queries = [
+            {"Id": f"m{number}", "MetricStat": {"Metric": metric.request, "Period": 3600, "Stat": metric.stat}}
+            for number, metric in enumerate(several)
+        ]
+        answer = platform.client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=now - timedelta(days=1), EndTime=now
+        )
+        for result in answer["MetricDataResults"]:
+            alive += bool(result["Values"])
+            if result["StatusCode"] not in ("Complete", "PartialData"):
+                metric = several[int(result["Id"].removeprefix("m"))]
+                failed[metric] = "; ".join(message["Value"] for message in result.get("Messages", [])) or "not computed"
+    return alive, failed
+
+
+def traces(platform: Platform) -> Finding:
+    """A request that asks to be traced is found in X-Ray, from the API to its function."""
+    environment = platform.settings.environment
+    identity = f"1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
+    answer = platform.ask("GET", "/health", headers={"X-Amzn-Trace-Id": f"Root={identity};Sampled=1"})
+    expected = f"a trace from the API to concert-api-health-check-{environment}"
+    if answer.status != 200:
+        return Finding(expected, str(answer), False)
+    started, names = time.monotonic(), set[str]()
+
+    def whole() -> bool | None:
+        for trace in platform.client("xray").batch_get_traces(TraceIds=[identity])["Traces"]:
+            for segment in trace["Segments"]:
+                names.add(str(json.loads(segment["Document"]).get("name")))
+        api = any(name.startswith(f"concert-ai-api-{environment}") for name in names)
+        return True if api and f"concert-api-health-check-{environment}" in names else None
+
+    passed = bool(platform.until(whole))
+    said = ", ".join(sorted(names)) or "no trace"
+    return Finding(expected, f"{said} after {time.monotonic() - started:.1f} s", passed)
 
 
 def health(platform: Platform) -> Finding:
@@ -267,34 +377,39 @@ def refusals(platform: Platform) -> Finding:
 
 
 def canary(platform: Platform) -> Finding:
-    """A record put on a stream arrives in both buckets. Marked as a canary, it never reaches the warehouse."""
-    identity, started = f"canary-{uuid.uuid4()}", datetime.now(UTC)
-    envelope = {
-        "source": "verification",
-        "data_type": "artists",
-        "ingestion_timestamp": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "canary": True,
-        "payload": {"artist_id": identity, "name": "Verification canary", "genre": ["rock"], "popularity_score": 1},
-    }
-    platform.client("kinesis").put_record(
-        StreamName=f"concert-artist-stream-{platform.settings.environment}",
-        Data=json.dumps(envelope).encode(),
-        PartitionKey=identity,
-    )
+    """A record put on each stream arrives in both buckets. Marked as canaries, they never reach the warehouse."""
+    started = datetime.now(UTC)
+    identities = {name: f"canary-{uuid.uuid4()}" for name in STREAMS}
+    for name, identity in identities.items():
+        envelope = {
+            "source": "verification",
+            "data_type": "artists",
+            "ingestion_timestamp": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "canary": True,
+            "payload": {"artist_id": identity, "name": "Verification canary", "genre": ["rock"], "popularity_score": 1},
+        }
+        platform.client("kinesis").put_record(
+            StreamName=f"{name}-{platform.settings.environment}",
+            Data=json.dumps(envelope).encode(),
+            PartitionKey=identity,
+        )
     # S3 counts in whole seconds, and another machine's clock may be a little behind.
     since = started - timedelta(seconds=30)
-    arrived: set[str] = set()
+    missing = {(name, purpose) for name in STREAMS for purpose in ("data-raw", "data-processed")}
 
-    def both() -> bool | None:
-        for purpose in {"data-raw", "data-processed"} - arrived:
-            if any(identity in line for line in platform.lines(platform.bucket(purpose), "canary/artists/", since)):
-                arrived.add(purpose)
-        return True if len(arrived) == 2 else None
+    def all_there() -> bool | None:
+        for purpose in {purpose for _, purpose in missing}:
+            lines = list(platform.lines(platform.bucket(purpose), "canary/artists/", since))
+            for name, identity in identities.items():
+                if any(identity in line for line in lines):
+                    missing.discard((name, purpose))
+        return None if missing else True
 
-    passed = bool(platform.until(both))
+    passed = bool(platform.until(all_there))
+    lost = "; ".join(f"{name}: not in {purpose}" for name, purpose in sorted(missing))
     return Finding(
-        "canary in the raw and the processed bucket",
-        f"in {' and '.join(sorted(arrived)) or 'neither'} after {(datetime.now(UTC) - started).total_seconds():.1f} s",
+        "a canary of each stream in the raw and the processed bucket",
+        lost or f"{len(STREAMS)} in both after {(datetime.now(UTC) - started).total_seconds():.1f} s",
         passed,
     )
 
@@ -390,9 +505,11 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 CHECKS = (
-    Check("stacks", "the stacks' events in CloudFormation", stacks),
-    Check("functions", "the functions in Lambda", functions),
-    Check("dashboards", "CloudWatch dashboards", dashboards),
+    Check("stacks", "the stacks' events in CloudFormation", stacks, group="infrastructure"),
+    Check("resources", "the stacks' resources and outputs in CloudFormation", resources, group="infrastructure"),
+    Check("functions", "the functions in Lambda", functions, group="infrastructure"),
+    Check("streams", "the streams in Kinesis; the triggers of concert-stream-processor-{environment}", streams),
+    Check("dashboards", "CloudWatch dashboards", dashboards, group="monitoring"),
     Check("GET /health", "log group /aws/lambda/concert-api-health-check-{environment}", health),
     Check(
         "GET /venues/popularity",
@@ -433,6 +550,7 @@ CHECKS = (
         canary,
     ),
     Check("warehouse", "workgroup concert-workgroup-{environment}; concert_dw.load_history", warehouse),
-    Check("alarm", "history of alarm concert-verification-{environment}", alarm),
-    Check("error log", "log group /aws/lambda/concert-error-processor-{environment}", error_log),
+    Check("alarm", "history of alarm concert-verification-{environment}", alarm, group="monitoring"),
+    Check("error log", "log group /aws/lambda/concert-error-processor-{environment}", error_log, group="monitoring"),
+    Check("traces", "X-Ray group concert-platform-{environment}", traces, after=("GET /health",), group="monitoring"),
 )

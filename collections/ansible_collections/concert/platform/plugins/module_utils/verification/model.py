@@ -37,12 +37,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to the platform. `after` names checks that end first; `where` is where to look when it fails."""
+    """One question to the platform. `after` names checks that end first; `where` is where to look when it fails.
+
+    `group`: infrastructure, connectivity or monitoring.
+    """
 
     name: str
     where: str
     run: Callable[[Platform], Finding]
     after: tuple[str, ...] = ()
+    group: str = "connectivity"
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,4 @@ class Result:
     passed: bool
     where: str
     seconds: float
+    group: str = "connectivity"

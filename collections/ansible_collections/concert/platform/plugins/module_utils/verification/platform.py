@@ -86,6 +86,15 @@ class Platform:
             raise LookupError(f"stack concert-platform-{layer}-{self.settings.environment} does not exist")
         return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
 
+    def resources(self, layer: str) -> dict[str, tuple[str, str]]:
+        """Logical id → physical id and status of what the layer's stack holds. Raises ClientError without a stack."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            item["LogicalResourceId"]: (item.get("PhysicalResourceId", ""), item["ResourceStatus"])
+            for page in pages.paginate(StackName=f"concert-platform-{layer}-{self.settings.environment}")
+            for item in page["StackResourceSummaries"]
+        }
+
     def _address(self) -> tuple[str, str]:
         with self._lock:
             known = self._api
@@ -110,9 +119,17 @@ class Platform:
         """The API key's value. A secret: never part of a finding."""
         return self._address()[1]
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, with_key: bool = True) -> Response:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        with_key: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """One request to the API. Raises OSError when nothing answers."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **(headers or {})}
         if with_key:
             headers["x-api-key"] = self.api_key
         request = urllib.request.Request(  # noqa: S310 - the address is the deployed API's own

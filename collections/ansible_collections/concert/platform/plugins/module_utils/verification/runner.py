@@ -37,6 +37,7 @@ def run_checks(checks: Sequence[Check], platform: Platform, report: Callable[[Re
             passed=finding.passed,
             where=check.where.format(environment=platform.settings.environment),
             seconds=round(time.monotonic() - started, 1),
+            group=check.group,
         )
         report(result)
         return result
@@ -55,10 +56,14 @@ def line(result: Result) -> str:
     return head + textwrap.shorten(" ".join(result.found.split()), width=_LINE_WIDTH - len(head), placeholder=" …")
 
 
-def failure_message(results: Sequence[Result]) -> str:
-    """What failed: expected, found and where to look, one paragraph a check."""
-    failed = [result for result in results if not result.passed]
-    return f"{len(failed)} of {len(results)} checks failed.\n" + "\n".join(
-        f"{result.name}: expected {result.expected}; found {result.found.rstrip('.')}. Look at {result.where}."
-        for result in failed
-    )
+def details(result: Result) -> list[str]:
+    """What a failed check expected, what came and where to look, under its line."""
+    told = {"expected": result.expected, "found": result.found, "look at": result.where}
+    return [f"       {name:<9} {text}" for name, text in told.items()]
+
+
+def failure_message(results: Sequence[Result], report: str = "") -> str:
+    """The failed checks by name: each was told when it ended, and Ansible prints a task's message twice."""
+    failed = [result.name for result in results if not result.passed]
+    said = f"{len(failed)} of {len(results)} checks failed: {'; '.join(failed)}."
+    return f"{said} See {report}." if report else said
