@@ -43,6 +43,12 @@ CALLS: Final = {
             "ValidateTemplate",
         )),
     ],
+    "drift": [
+        ("cloudformation:DetectStackResourceDrift", "cloudformation:{r}:{a}:stack/concert-platform-storage-{e}/any"),
+        *((f"cloudformation:{name}", "*") for name in ("GetResourceRequestStatus", "UpdateResource")),
+        *((f"lambda:{name}", "lambda:{r}:{a}:function:concert-api-chatbot-{e}") for name in
+          ("GetAlias", "GetFunctionConfiguration", "UpdateAlias", "UpdateFunctionCode")),
+    ],
     "preflight": [
         ("sts:GetCallerIdentity", "*"),
         # Of other environments too: which of them manages API Gateway's log role.
@@ -155,6 +161,8 @@ OPTIONAL: Final = (
 
 # Whose rights are somebody else's: an auditor's are AWS's SecurityAudit, and a purge is an administrator's.
 NOT_THE_DEPLOYERS: Final = ("audit", "teardown")
+# AWS's managed policies, which a README names between its actions.
+MANAGED_POLICIES: Final = ("ReadOnlyAccess", "SecurityAudit")
 _NAMED_ACTION: Final = re.compile(r"`(?:(?P<service>[a-z0-9-]+):)?(?P<action>[A-Z]\w+)?`")
 PLUGINS: Final = ROOT / "collections" / "ansible_collections" / "concert" / "platform" / "plugins"
 SERVICES: Final = (
@@ -280,7 +288,7 @@ def readme_actions(role: str) -> Iterator[str]:
         if inside or section:
             for match in _NAMED_ACTION.finditer(line):
                 service = match["service"] or service
-                if match["action"] and service:
+                if match["action"] and service and match["action"] not in MANAGED_POLICIES:
                     yield f"{service}:{match['action']}"
 
 
