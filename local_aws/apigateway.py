@@ -785,6 +785,7 @@ def _send_segment(request: Request, status: int, finished: float, length: int) -
         "throttle": status == 429,
         "fault": status >= 500,
         "aws": {"api_id": request.api_id, "account_id": request.account_id, "request_id": request.request_id},
+        "resource_arn": f"arn:aws:apigateway:{request.region}::/restapis/{request.api_id}/stages/{request.stage_name}",
     }
     if trace.parent:
         segment["parent_id"] = trace.parent

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
 from ministack.services import dynamodb, lambda_svc, s3, secretsmanager, sts
 
 from local_aws import keys
@@ -29,6 +30,7 @@ RELIES_ON = (
     "ministack.core.iam_actions:request_tag_context",
     "ministack.core.iam_evaluator:AuthError",
     "ministack.core.iam_evaluator:enforce",
+    "ministack.core.responses:get_account_id",
     "ministack.services.dynamodb:_tables",
     "ministack.services.lambda_svc:_functions",
     "ministack.services.s3:_bucket_default_sse_headers",
@@ -128,9 +130,14 @@ def install(context: Context) -> None:
         caller = _function_behind(access_key_id)
         if caller:
             service_context = {**(service_context or {}), "lambda:SourceFunctionArn": caller}
-        denied = ministack_enforce(access_key_id, action, service, region, resource_arn, service_context)
-        if denied is not None or action.startswith(("kms:", "iam:")):
-            return denied
+        # In parts where a call names several things: it is refused if one of them is.
+        for part in _parts(action, region) or [resource_arn]:
+            denied = ministack_enforce(access_key_id, action, service, region, part, service_context)
+            if denied is not None:
+                _refusal.set(Refusal(action, part) if part != resource_arn else None)
+                return denied
+        if action.startswith(("kms:", "iam:")):
+            return None
         for needed, target, conditions in _consequences(action, resource_arn, region, service_context or {}):
             kind = needed.split(":")[0]
             denied = ministack_enforce(access_key_id, needed, kind, region, target, conditions)
@@ -150,6 +157,14 @@ def install(context: Context) -> None:
     iam_actions.request_tag_context = request_context
     iam_evaluator.enforce = enforce
     iam_actions.access_denied_response = denied_response
+
+
+def _parts(action: str, region: str) -> list[str]:
+    """ARN of each parameter that a call names; ministack asks about all of the account's."""
+    if action not in ("ssm:GetParameters", "ssm:DeleteParameters"):
+        return []
+    names = [name for name in _json(_body.get()).get("Names", []) if isinstance(name, str)]
+    return [f"arn:aws:ssm:{region}:{get_account_id()}:parameter/{name.lstrip('/')}" for name in names]
 
 
 def _function_behind(access_key: str) -> str:

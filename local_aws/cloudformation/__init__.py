@@ -44,6 +44,7 @@ MODULES = (
     "request_tokens",
     "imports",
     "resource_names",
+    "drift",
     "caller_rights",
 )
 

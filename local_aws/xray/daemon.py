@@ -36,8 +36,8 @@ def _receive(receiver: socket.socket) -> None:
 def accept(datagram: bytes) -> None:
     """Keep the segment of a datagram: a header line `{"format": "json", "version": 1}`, then the document.
 
-    A segment of a function carries no credentials; it belongs to the default account, and to the region of the
-    function's ARN if it has one. Raises InvalidSegment.
+    A datagram carries no credentials. Account and region are those that the segment names; one that names none, such as
+    a part that a function's code sends, goes where its trace is. Raises InvalidSegment.
     """
     try:
         header, _, document = datagram.decode().partition("\n")
@@ -45,14 +45,17 @@ def accept(datagram: bytes) -> None:
             raise ValueError("the format is not json")
     except (ValueError, AttributeError) as error:
         raise InvalidSegment("ParseError", f"The datagram has no header of the daemon's protocol: {error}") from error
-    STORE.put((ACCOUNT_ID, _region(document)), document)
+    account, region = _place(document)
+    STORE.put((account or ACCOUNT_ID, region or REGION), document, placed=bool(account))
 
 
-def _region(document: str) -> str:
+def _place(document: str) -> tuple[str, str]:
+    """The account and region that a segment names, each empty if it does not."""
     try:
         segment = json.loads(document)
-        arn = segment.get("resource_arn") or (segment.get("aws") or {}).get("function_arn") or ""
+        aws = segment.get("aws") or {}
+        arn = str(segment.get("resource_arn") or aws.get("function_arn") or "").split(":")
+        account = str(aws.get("account_id") or (arn[4] if len(arn) > 4 else ""))
     except (ValueError, AttributeError):
-        return REGION
-    parts = str(arn).split(":")
-    return parts[3] if len(parts) > 4 and parts[3] else REGION
+        return "", ""
+    return account, arn[3] if len(arn) > 4 else ""

@@ -121,10 +121,21 @@ class TraceStore:
         self._segments: dict[Scope, dict[str, dict[str, Segment]]] = {}
         self._count = 0
 
-    def put(self, scope: Scope, document: str) -> None:
-        """Keep a segment; a later document of the same id replaces it. Raises InvalidSegment."""
+    def put(self, scope: Scope, document: str, *, placed: bool | None = None) -> None:
+        """Keep a segment; a later document of the same id replaces it. Raises InvalidSegment.
+
+        What comes without credentials is `placed` where its document says, and takes the rest of its trace along; or it
+        is not, and goes where the rest is, in `scope` if nothing is there yet.
+        """
         segment = checked(document)
         with self._lock:
+            rest = [place for place, kept in self._segments.items() if place != scope and segment["trace_id"] in kept]
+            if placed is False and rest:
+                scope = rest[0]
+            elif placed:
+                for place in rest:
+                    moved = self._segments[place].pop(segment["trace_id"])
+                    self._segments.setdefault(scope, {}).setdefault(segment["trace_id"], {}).update(moved)
             traces = self._segments.setdefault(scope, {})
             trace = traces.setdefault(segment["trace_id"], {})
             self._count += segment["id"] not in trace

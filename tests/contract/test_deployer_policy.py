@@ -7,15 +7,19 @@ roles call themselves is listed here; tests/soak/test_deployer.py runs the playb
 
 from __future__ import annotations
 
+import ast
 import copy
 import fnmatch
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, get_args
 
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 
 from local_aws.cloudformation.caller_rights import Operation, needed
 from tests.contract.model import ROOT, SETTINGS, Body, TemplateLoader, platform
@@ -31,12 +35,19 @@ CALLS: Final = {
             "DescribeChangeSet", "DescribeStackEvents", "DescribeStackResource", "DescribeStackResourceDrifts",
             "DescribeStackResources", "DescribeStacks", "DetectStackDrift", "ExecuteChangeSet", "GetStackPolicy",
             "GetTemplate", "ListChangeSets", "ListStackResources", "RollbackStack", "SetStackPolicy",
-            "UpdateTerminationProtection",
+            # Notification topics alone change without a plan: AWS makes none for them.
+            "UpdateStack", "UpdateTerminationProtection",
         )),
         *((f"cloudformation:{name}", "*") for name in (
             "DescribeStackDriftDetectionStatus", "GetTemplateSummary", "ListExports", "ListImports", "ListStacks",
             "ValidateTemplate",
         )),
+    ],
+    "drift": [
+        ("cloudformation:DetectStackResourceDrift", "cloudformation:{r}:{a}:stack/concert-platform-storage-{e}/any"),
+        *((f"cloudformation:{name}", "*") for name in ("GetResourceRequestStatus", "UpdateResource")),
+        *((f"lambda:{name}", "lambda:{r}:{a}:function:concert-api-chatbot-{e}") for name in
+          ("GetAlias", "GetFunctionConfiguration", "UpdateAlias", "UpdateFunctionCode")),
     ],
     "preflight": [
         ("sts:GetCallerIdentity", "*"),
@@ -51,6 +62,12 @@ CALLS: Final = {
         *((f"s3:{name}", "s3:::concert-lambda-deployment-{e}-{a}/functions/x.zip") for name in
           ("AbortMultipartUpload", "GetObject", "GetObjectVersion", "PutObject")),
         ("s3:ListBucketVersions", "s3:::concert-lambda-deployment-{e}-{a}"),
+        ("s3:DeleteObjectVersion", "s3:::concert-lambda-deployment-{e}-{a}/templates/check-x.yaml"),
+        ("s3:ListBucket", "s3:::concert-lambda-deployment-{e}-{a}"),
+        *((f"s3:{name}", "s3:::concert-lambda-deployment-{e}-{a}/releases/x.json") for name in
+          ("GetObject", "PutObject")),
+        *((f"ssm:{name}", "ssm:{r}:{a}:parameter/concert-platform/{e}/release") for name in
+          ("GetParameter", "PutParameter")),
     ],
     "the VPC's default group": [
         (f"ec2:{name}", "ec2:{r}:{a}:security-group/sg-1") for name in
@@ -64,6 +81,32 @@ CALLS: Final = {
         ("redshift-serverless:GetCredentials", "redshift-serverless:{r}:{a}:workgroup/x"),
         *((f"redshift-serverless:{name}", "*") for name in ("ListNamespaces", "ListWorkgroups")),
         ("secretsmanager:GetSecretValue", "secretsmanager:{r}:{a}:secret:redshift!concert-namespace-{e}-owner-x"),
+    ],
+    "loads and the lake": [
+        *((f"s3:{name}", "s3:::concert-data-raw-{e}-{a}/loads/x.csv") for name in ("GetObject", "PutObject")),
+        *((f"s3:{name}", f"s3:::concert-data-{bucket}-{{e}}-{{a}}") for name, bucket in
+          (("ListBucket", "raw"), ("ListBucket", "processed"))),
+        *((f"glue:{name}", f"glue:{{r}}:{{a}}:{what}") for name in
+          ("BatchCreatePartition", "GetDatabase", "GetPartitions", "GetTable", "GetTables") for what in
+          ("catalog", "database/concert_data_{e}", "table/concert_data_{e}/artists")),
+        *((f"kms:{name}", "kms:{r}:{a}:key/x") for name in ("Decrypt", "GenerateDataKey")),
+    ],
+    "replay": [
+        ("s3:GetObject", "s3:::concert-data-raw-{e}-{a}/quarantine/x.json"),
+        ("s3:DeleteObject", "s3:::concert-data-raw-{e}-{a}/quarantine/x.json"),
+        *((f"kinesis:{name}", "kinesis:{r}:{a}:stream/concert-artist-stream-{e}") for name in
+          ("GetRecords", "GetShardIterator", "PutRecords")),
+        *((f"sqs:{name}", "sqs:{r}:{a}:concert-stream-failures-{e}") for name in
+          ("DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ReceiveMessage", "SendMessage")),
+    ],
+    # What an import of survivors looks at first.
+    "survivors": [
+        ("kms:DescribeKey", "kms:{r}:{a}:alias/concert-data-{e}"),
+        ("s3:GetBucketPolicy", "s3:::concert-data-raw-{e}-{a}"),
+        ("logs:DescribeLogGroups", "*"),
+        ("redshift-serverless:GetNamespace", "redshift-serverless:{r}:{a}:namespace/x"),
+        ("kinesis:DescribeStreamSummary", "kinesis:{r}:{a}:stream/concert-artist-stream-{e}"),
+        ("dynamodb:DescribeTable", "dynamodb:{r}:{a}:table/concert-chatbot-conversations-{e}"),
     ],
     "sample data and the canary": [
         (f"kinesis:{name}", "kinesis:{r}:{a}:stream/concert-artist-stream-{e}") for name in ("PutRecord", "PutRecords")
@@ -97,7 +140,10 @@ CALLS: Final = {
         ("ContinueDeployment", "CreateDeployment", "GetDeployment", "ListDeployments", "StopDeployment")
     ],
     # Log delivery of the firewall, asked for by WAF in the caller's name.
-    "the firewall's log": [(f"logs:{name}", "*") for name in ("GetLogDelivery", "ListLogDeliveries")],
+    "the firewall's log": [
+        (f"logs:{name}", "*") for name in
+        ("CreateLogDelivery", "DeleteLogDelivery", "GetLogDelivery", "ListLogDeliveries", "PutResourcePolicy")
+    ],
 }  # fmt: skip
 # The services of optional parts: their statements are there before an inventory switches the part on.
 OPTIONAL: Final = (
@@ -112,6 +158,27 @@ OPTIONAL: Final = (
     "sagemaker",
     "wafv2",
 )
+
+# Whose rights are somebody else's: an auditor's are AWS's SecurityAudit, and a purge is an administrator's.
+NOT_THE_DEPLOYERS: Final = ("audit", "teardown")
+# AWS's managed policies, which a README names between its actions.
+MANAGED_POLICIES: Final = ("ReadOnlyAccess", "SecurityAudit")
+_NAMED_ACTION: Final = re.compile(r"`(?:(?P<service>[a-z0-9-]+):)?(?P<action>[A-Z]\w+)?`")
+PLUGINS: Final = ROOT / "collections" / "ansible_collections" / "concert" / "platform" / "plugins"
+SERVICES: Final = (
+    "apigateway", "cloudformation", "cloudwatch", "codedeploy", "dynamodb", "glue", "kinesis", "kms", "lambda", "logs",
+    "redshift-data", "redshift-serverless", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts", "xray",
+)  # fmt: skip
+# Where IAM's action is not the operation.
+ACTIONS: Final = {
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+# Words of the plugins that are an operation's name and no call of it.
+NO_CALLS: Final = frozenset({"glue:GetSession"})
 
 
 @cache
@@ -200,6 +267,68 @@ def test_they_allow_nothing_that_nothing_calls() -> None:
         and not pattern.startswith(OPTIONAL)
     )
     assert unused == []
+
+
+def _given() -> list[str]:
+    return [str(pattern) for statement in statements(0) for pattern in as_list(statement["Action"])]
+
+
+def _allowed(action: str, given: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in given)
+
+
+def readme_actions(role: str) -> Iterator[str]:
+    """The actions that a role's README names under IAM; a bare one is of the service that was named last."""
+    inside = section = False
+    service = ""
+    for line in (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            section = "IAM" in line
+        inside = line.startswith("IAM") or (inside and bool(line.strip()))
+        if inside or section:
+            for match in _NAMED_ACTION.finditer(line):
+                service = match["service"] or service
+                if match["action"] and service and match["action"] not in MANAGED_POLICIES:
+                    yield f"{service}:{match['action']}"
+
+
+def test_they_allow_what_each_roles_readme_names() -> None:
+    given = _given()
+    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/README.md"))
+    named = {role: set(readme_actions(role)) for role in roles if role not in NOT_THE_DEPLOYERS}
+    assert sum(map(len, named.values())) > 100
+    lacking = [f"{a} ({role})" for role, actions in named.items() for a in sorted(actions) if not _allowed(a, given)]
+    assert not lacking, "\n".join(lacking)
+
+
+@cache
+def operations() -> dict[str, set[str]]:
+    """A client's method → the actions that it may need, of whichever service."""
+    found: dict[str, set[str]] = {}
+    session = botocore.session.get_session()
+    for service in SERVICES:
+        for operation in session.get_service_model(service).operation_names:
+            action = f"{service}:{operation}"
+            found.setdefault(xform_name(operation), set()).add(ACTIONS.get(action, action))
+    return found
+
+
+def test_they_allow_what_the_plugins_call() -> None:
+    """Every word of the plugins that is a client's method, or names one for a paginator or waiter."""
+    given, lacking, calls = _given(), set(), set()
+    for path in sorted(PLUGINS.rglob("*.py")):
+        parts = path.relative_to(PLUGINS).with_suffix("").parts
+        if any(role in parts for role in NOT_THE_DEPLOYERS):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            word = getattr(node, "attr", None) or (node.value if isinstance(node, ast.Constant) else None)
+            wanted = operations().get(word, set()) - NO_CALLS if isinstance(word, str) else set()
+            calls |= wanted
+            # API Gateway's rights are by verb.
+            if wanted and not any(a.startswith("apigateway:") or _allowed(a, given) for a in wanted):
+                lacking.add(f"{' or '.join(sorted(wanted))} ({'/'.join(parts)})")
+    assert len(calls) > 50
+    assert not lacking, "\n".join(sorted(lacking))
 
 
 def _without_each() -> Iterator[tuple[str, int]]:

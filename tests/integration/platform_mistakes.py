@@ -1,8 +1,9 @@
-"""What people do by hand to a running platform: made insecure, and made different from its templates."""
+"""What people do by hand to a running platform: make it insecure, and make it differ from what was deployed."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -152,3 +153,106 @@ def make_insecure(client: Client) -> list[Mistake]:
         Mistake("vpc-flow-log", vpc, "FlowLogs = none"),
         Mistake("api-tracing", api, "TracingEnabled = false"),
     ]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was changed: what the report calls the thing, a part of the property's path, and of its value now."""
+
+    resource: str
+    property: str
+    actual: str
+
+
+def change_by_hand(client: Client) -> list[Change]:
+    """Every change at once, each of another kind, through the services' own calls."""
+    lambda_, ec2 = client("lambda"), client("ec2")
+    client("logs").delete_retention_policy(logGroupName=physical(client, "compute", "ApiAccessLogGroup"))
+    statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    client("iam").put_role_policy(
+        RoleName=physical(client, "compute", "ChatbotRole"),
+        PolicyName="quick-fix",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    office = {"IpProtocol": "tcp", "FromPort": 5439, "ToPort": 5439, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    ec2.authorize_security_group_ingress(
+        GroupId=physical(client, "networking", "RedshiftSecurityGroup"), IpPermissions=[office]
+    )
+    alarm = client("cloudwatch").describe_alarms(AlarmNames=[physical(client, "monitoring", "ApiLatencyAlarm")])
+    kept = client("cloudwatch").meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    put = {key: value for key, value in alarm["MetricAlarms"][0].items() if key in kept}
+    client("cloudwatch").put_metric_alarm(**put | {"Threshold": 123456.0})
+    client("kms").disable_key_rotation(KeyId=physical(client, "storage", "DataKey"))
+    raw = f"concert-data-raw-development-{ACCOUNT}"
+    policy = json.loads(client("s3").get_bucket_policy(Bucket=raw)["Policy"])
+    policy["Statement"][0]["Sid"] = "Renamed"
+    client("s3").put_bucket_policy(Bucket=raw, Policy=json.dumps(policy))
+    block = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    client("s3").put_public_access_block(
+        Bucket=raw, PublicAccessBlockConfiguration=block | {"RestrictPublicBuckets": False}
+    )
+    client("sqs").set_queue_attributes(
+        QueueUrl=physical(client, "compute", "StreamFailureQueue"), Attributes={"MessageRetentionPeriod": "3600"}
+    )
+    chatbot = physical(client, "compute", "ChatbotFunction")
+    lambda_.update_function_configuration(FunctionName=chatbot, MemorySize=1024)
+    client("apigateway").update_stage(
+        restApiId=outputs(client, "compute")["ApiId"],
+        stageName=outputs(client, "compute")["ApiStageName"],
+        patchOperations=[{"op": "replace", "path": "/tracingEnabled", "value": "false"}],
+    )
+    client("redshift-serverless").update_workgroup(
+        workgroupName=physical(client, "storage", "RedshiftWorkgroup"), publiclyAccessible=True
+    )
+    recommendations = physical(client, "compute", "RecommendationsFunction")
+    stack = client("cloudformation").describe_stacks(StackName="concert-platform-compute-development")["Stacks"][0]
+    keys = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+    lambda_.update_function_code(
+        FunctionName=recommendations,
+        S3Bucket=f"concert-lambda-deployment-development-{ACCOUNT}",
+        S3Key=keys["HealthCheckCodeKey"],
+    )
+    version = lambda_.publish_version(FunctionName=recommendations)["Version"]
+    lambda_.update_alias(FunctionName=recommendations, Name="live", FunctionVersion=version)
+    vpc = physical(client, "networking", "Vpc")
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    default = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=default, IpPermissions=[office])
+    queue = physical(client, "monitoring", "VerificationQueue")
+    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client("sns").subscribe(TopicArn=physical(client, "monitoring", "WarningAlertsTopic"), Protocol="sqs", Endpoint=arn)
+    warehouse_sql(client, "ALTER TABLE concert_dw.artists ADD COLUMN mood VARCHAR(20)")
+    client("cloudwatch").delete_alarms(AlarmNames=[physical(client, "monitoring", "DataFreshnessAlarm")])
+    return [
+        Change("compute/ApiAccessLogGroup", "/RetentionInDays", "nothing"),
+        Change("compute/ChatbotRole", "/Policies/", "quick-fix"),
+        Change("networking/RedshiftSecurityGroup", "/SecurityGroupIngress/", "10.9.0.0/16"),
+        Change("monitoring/ApiLatencyAlarm", "/Threshold", "123456"),
+        Change("storage/DataKey", "/EnableKeyRotation", "false"),
+        Change("storage/RawDataBucketPolicy", "/PolicyDocument/Statement/", "Renamed"),
+        Change("storage/RawDataBucket", "/PublicAccessBlockConfiguration/RestrictPublicBuckets", "false"),
+        Change("compute/StreamFailureQueue", "/MessageRetentionPeriod", "3600"),
+        Change("compute/ChatbotFunction", "/MemorySize", "1024"),
+        Change("compute/ApiStage", "/TracingEnabled", "false"),
+        Change("storage/RedshiftWorkgroup", "/PubliclyAccessible", "true"),
+        Change(f"code/{recommendations}", "alias live FunctionVersion", version),
+        Change("network/default", "IpPermissions", "tcp 5439-5439 from 10.9.0.0/16"),
+        Change("subscriptions/WarningAlertsTopic", f"sqs {arn}", "subscribed"),
+        Change("warehouse/table_artists_/_column_mood", "column mood", "character varying(20)"),
+        Change("monitoring/DataFreshnessAlarm", "", "deleted"),
+    ]
+
+
+def warehouse_sql(client: Client, sql: str) -> None:
+    """Run one statement as the namespace's admin."""
+    namespace = client("redshift-serverless").get_namespace(namespaceName="concert-namespace-development")["namespace"]
+    data = client("redshift-data")
+    submitted = data.execute_statement(
+        WorkgroupName="concert-workgroup-development",
+        Database="concerts",
+        SecretArn=namespace["adminPasswordSecretArn"],
+        Sql=sql,
+    )["Id"]
+    while (described := data.describe_statement(Id=submitted))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
+        time.sleep(0.1)
+    assert described["Status"] == "FINISHED", described

@@ -265,3 +265,16 @@ def test_what_a_module_relies_on_is_still_in_ministack(module: str) -> None:
     for name in names:
         source, _, attribute = name.partition(":")
         assert hasattr(importlib.import_module(source), attribute), f"{name} is gone"
+
+
+def test_several_parameters_are_judged_one_by_one(
+    client: Callable[..., Any], as_user: Callable[..., Callable[[str], Any]]
+) -> None:
+    for name in ("/mine/one", "/mine/two", "/other/one"):
+        client("ssm").put_parameter(Name=name, Value="x", Type="String")
+    parameters = "arn:aws:ssm:us-east-1:000000000000:parameter"
+    ssm = as_user({"Action": "ssm:GetParameters", "Resource": f"{parameters}/mine/*"})("ssm")
+    found = ssm.get_parameters(Names=["/mine/one", "/mine/two", "/mine/none"])
+    assert {one["Name"] for one in found["Parameters"]} == {"/mine/one", "/mine/two"}
+    with pytest.raises(ClientError, match=f"ssm:GetParameters on resource: {parameters}/other/one"):
+        ssm.get_parameters(Names=["/mine/one", "/other/one"])

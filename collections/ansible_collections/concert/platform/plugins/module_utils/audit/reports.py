@@ -106,12 +106,24 @@ def terminal(audit: Audit) -> Iterable[tuple[str, Severity | None]]:
 
 def _labelled(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, _WIDTH, initial_indent=f"          {label:<9} ", subsequent_indent=" " * 20, break_long_words=False
+        text,
+        _WIDTH,
+        initial_indent=f"          {label:<9} ",
+        subsequent_indent=" " * 20,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False)
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _notes(audit: Audit) -> Iterable[tuple[str, list[str]]]:

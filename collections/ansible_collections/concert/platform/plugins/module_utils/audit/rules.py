@@ -287,7 +287,7 @@ def _public_policy(resource: Resource, deployed: Deployed) -> Iterator[str]:
     "tls-only",
     HIGH,
     "A resource accepts calls without TLS",
-    "Put the policy of the template back: it denies what comes without aws:SecureTransport.",
+    "Put the template's policy back (playbooks/drift.yml): it denies what comes without aws:SecureTransport.",
     "AWS::S3::Bucket",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
@@ -574,7 +574,7 @@ def _egress(resource: Resource, _: Deployed) -> Iterator[str]:
     "vpc-flow-log",
     HIGH,
     "The network's traffic is not logged",
-    "Put VpcFlowLog back: it records all traffic of the network.",
+    "Put VpcFlowLog back (playbooks/drift.yml): it records all traffic of the network.",
     "AWS::EC2::VPC",
 )
 def _flow_log(resource: Resource, _: Deployed) -> Iterator[str]:
@@ -756,7 +756,7 @@ def _api_policy(resource: Resource, deployed: Deployed) -> Iterator[str]:
     "api-access-log",
     MEDIUM,
     "A stage of the API does not log who calls",
-    "Put the stage's access log settings back; it has a log group of its own.",
+    "Put the stage's access log settings back (playbooks/drift.yml); it has a log group of its own.",
     "AWS::ApiGateway::RestApi",
 )
 def _api_access_log(resource: Resource, _: Deployed) -> Iterator[str]:
@@ -842,7 +842,7 @@ def _http_subscription(resource: Resource, _: Deployed) -> Iterator[str]:
     "alarm-silent",
     HIGH,
     "An alarm is disabled or tells nobody",
-    "aws cloudwatch enable-alarm-actions; for lost actions put the alarm back.",
+    "aws cloudwatch enable-alarm-actions; for lost actions playbooks/drift.yml.",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
 )

@@ -275,7 +275,7 @@ def _line(source: tuple[float, float], target: tuple[float, float], box: float) 
 
 def _box(node: Node, x: float, y: float, box: float) -> str:
     room = int((box - 16) / _LETTER)
-    below = " · ".join(part for part in (node.kind, node.mark if node.live else "not deployed") if part)
+    below = " · ".join(part for part in (node.kind, node.mark if node.live else "absent") if part)
     full = f"{node.label}, {node.kind}{', ' + node.name if node.name else ''}"
     return (
         f'<g class="box{"" if node.live else " absent"}{" marked" if node.mark and node.live else ""}">'

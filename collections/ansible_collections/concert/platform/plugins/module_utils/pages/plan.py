@@ -286,16 +286,19 @@ def _change(change: Mapping[str, Any]) -> str:
     return f"{said}: {'; '.join(remarks)}" if remarks else said
 
 
-def details(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
-    """What is not a resource, by title: code, migrations, subscriptions and the rest, never an empty list."""
+def details(page: Mapping[str, Any], left_out: str = "not planned") -> Iterable[tuple[str, list[str]]]:
+    """What is not a resource, by title: code, migrations, subscriptions and the rest, never an empty list.
+
+    `left_out`: what is said of something that the run did not come to.
+    """
     code = page["code"]
     found = [f"{function} gets new code" for function in code["functions"]]
     found += [f"upload {key}" for key in code["packages"]]
-    yield "Code", found or (["unchanged"] if code["planned"] else ["not planned"])
+    yield "Code", found or (["unchanged"] if code["planned"] else [left_out])
     migrations = page["migrations"]
     found = [f"enter {name} in the ledger without running it" for name in migrations["baseline"]]
     found += [f"run {name}" for name in migrations["pending"]]
-    yield "Migrations", found or (["none"] if migrations["planned"] else ["not planned"])
+    yield "Migrations", found or (["none"] if migrations["planned"] else [left_out])
     found = [
         line
         for entry in page["subscriptions"]["topics"]
@@ -305,7 +308,7 @@ def details(page: Mapping[str, Any]) -> Iterable[tuple[str, list[str]]]:
             *(f"{entry['topic']}: {who} is subscribed now" for who in entry.get("now", ())),
         )
     ]
-    yield "Subscriptions", found or (["none"] if page["subscriptions"]["planned"] else ["not planned"])
+    yield "Subscriptions", found or (["none"] if page["subscriptions"]["planned"] else [left_out])
     if page["steps"]:
         yield "Also", [f"{step['name']}: {step['what']}" for step in page["steps"]]
 

@@ -15,6 +15,8 @@ from . import picture, plan, timeline
 
 FAILED, CHANGED, UNCHANGED = "failed", "changed", "unchanged"
 _HEADLINES = {FAILED: "The run failed", CHANGED: "Deployed", UNCHANGED: "Nothing changed"}
+#: What is said of what a run did not come to: of one that failed, and of any other.
+_LEFT_OUT = {True: "not begun", False: "not part of this run"}
 _TEMPLATE = Path(__file__).with_name("run.html")
 #: The share of the run from which a step of the critical path is shown by itself.
 _SEEN = 0.005
@@ -152,7 +154,8 @@ def html(page: Mapping[str, Any]) -> str:
         total=total,
         critical=shown,
         short=[bar for bar in critical if bar not in shown],
-        rest=list(plan.details(page)),
+        rest=list(plan.details(page, _LEFT_OUT[page["outcome"] == FAILED])),
+        left_out=_LEFT_OUT[page["outcome"] == FAILED],
         describe=plan.describe,
     )
 

@@ -1,0 +1,1 @@
+"""Finds what differs from what was deployed: `reader` and `restore` talk to AWS, everything else is pure."""
