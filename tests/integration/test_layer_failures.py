@@ -38,9 +38,15 @@ def bucket(client: Callable[..., Any]) -> str:
 
 def given(template: Template, producers: str) -> dict[str, str]:
     """A value for every parameter without a default."""
-    known = {"Environment": "production", "DeploymentBucketName": "concert-lambda-deployment-nowhere"}
+    known = {
+        "Environment": "production",
+        "DeploymentBucketName": "concert-lambda-deployment-nowhere",
+        # Of optional parts, which are left out.
+        "BedrockModelId": "",
+        "SageMakerImageUri": "",
+    }
     return {
-        name: known.get(name) or ("code.zip" if name.endswith("Key") else producers)
+        name: known.get(name, "code.zip" if name.endswith("Key") else producers)
         for name, parameter in template.parameters.items()
         if parameter.default is None
     }
@@ -50,15 +56,23 @@ def export_all(client: Callable[..., Any], stack: str, template: Template, value
     """A stack that exports whatever the template imports, so that each layer fails by itself."""
     defaults = {name: parameter.default or "" for name, parameter in template.parameters.items()}
     wanted = [name for name in import_names(template, Resolver(template, defaults | values)) if name]
+    real = {"CodeDeployApplicationName": {"Ref": "Application"}, "CodeDeployRoleArn": {"Fn::GetAtt": ["Role", "Arn"]}}
     outputs = {
         f"Out{number}": {
-            "Value": f"arn:aws:x:us-east-1:000000000000:{number}",
+            # What a deployment group is made of is looked up; of the others the name is enough.
+            "Value": real.get(name.rpartition("-")[2], f"arn:aws:x:us-east-1:000000000000:{number}"),
             "Export": {"Name": name},
         }
         for number, name in enumerate(sorted(set(wanted)))
     }
-    body = {"Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}, "Outputs": outputs}
-    client("cloudformation").create_stack(StackName=stack, TemplateBody=json.dumps(body))
+    application = {"Type": "AWS::CodeDeploy::Application", "Properties": {"ComputePlatform": "Lambda"}}
+    trusted = {"Effect": "Allow", "Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [trusted]}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+    body = {"Resources": {"Application": application, "Role": role}, "Outputs": outputs}
+    client("cloudformation").create_stack(
+        StackName=stack, TemplateBody=json.dumps(body), Capabilities=["CAPABILITY_IAM"]
+    )
     client("cloudformation").get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
 
 

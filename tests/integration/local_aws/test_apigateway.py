@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.local_aws.support import Answer, Functions, eventually, http
+from tests.integration.local_aws.support import LOGGING, Answer, Functions, eventually, http
 
 ECHO = """
 import json
@@ -584,7 +584,8 @@ def test_an_unknown_stage_is_forbidden(api: Api) -> None:
 def test_a_traced_request_leaves_the_gateways_and_the_functions_segments(
     make_api: Callable[..., Api], functions: Functions, client: Callable[..., Any]
 ) -> None:
-    traced = functions.create(ECHO, TracingConfig={"Mode": "Active"})
+    tracing = {"Effect": "Allow", "Action": "xray:PutTraceSegments", "Resource": "*"}
+    traced = functions.create(ECHO, TracingConfig={"Mode": "Active"}, Role=functions.role((LOGGING, tracing)))
     alias = functions.publish(traced)
     client("lambda").add_permission(
         FunctionName=traced,

@@ -29,6 +29,22 @@ ROLE = (
         }
     },
 )
+#: Lambda puts a function into a VPC with the rights of the function's role.
+ATTACHING_ROLE = (
+    "AWS::IAM::Role",
+    {
+        **ROLE[1],
+        "Policies": [
+            {
+                "PolicyName": "attach",
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": ["ec2:*", "sqs:SendMessage"], "Resource": "*"}],
+                },
+            }
+        ],
+    },
+)
 ROLE_ARN = {"Fn::GetAtt": ["Role", "Arn"]}
 NETWORK = {
     "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
@@ -803,7 +819,7 @@ CASES = {
             "state": ("Active", "Successful"),
             "tags": {"purpose": "health"},
         },
-        {**NETWORK, "Role": ROLE, "Key": KMS_KEY, "Group": LOG_GROUP, "Dead": ("AWS::SQS::Queue", {})},
+        {**NETWORK, "Role": ATTACHING_ROLE, "Key": KMS_KEY, "Group": LOG_GROUP, "Dead": ("AWS::SQS::Queue", {})},
         {"Key.Arn": KEY, "Dead.Arn": {"Fn::GetAtt": ["Dead", "Arn"]}},
     ),
     "an event source mapping": Case(

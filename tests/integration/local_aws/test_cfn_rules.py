@@ -406,6 +406,8 @@ def test_the_stacks_tags_reach_its_resources(
 def test_a_stack_shows_its_role_topics_and_description(client: Client, stack: Stack) -> None:
     trust = json.loads(json.dumps(TRUST).replace("lambda", "cloudformation"))
     role_arn = client("iam").create_role(RoleName=stack.name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
+    client("iam").put_role_policy(RoleName=stack.name, PolicyName="queues", PolicyDocument=json.dumps(rights))
     topic = "arn:aws:sns:us-east-1:000000000000:a"
     body = template({"Queue": queue()}, Description="first")
     stack.create(body, RoleARN=role_arn, NotificationARNs=[topic])
