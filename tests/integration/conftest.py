@@ -81,7 +81,8 @@ def deploy_template(client: Callable[..., Any]) -> Callable[..., dict[str, str]]
         }
         exists = any(
             stack["StackName"] == name and stack["StackStatus"] != "DELETE_COMPLETE"
-            for stack in cloudformation.describe_stacks()["Stacks"]
+            for page in cloudformation.get_paginator("describe_stacks").paginate()
+            for stack in page["Stacks"]
         )
         action = "update" if exists else "create"
         getattr(cloudformation, f"{action}_stack")(**request)
