@@ -18,6 +18,17 @@ from tests.integration import clients
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
+#: Files whose tests run whole playbooks, for minutes: first, so that no worker is left alone with one at the end.
+LONG_FIRST = ("test_scenarios", "test_site_", "test_warehouse_")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order of LONG_FIRST, which xdist keeps with --no-loadscope-reorder; within a file as written."""
+    items.sort(
+        key=lambda item: next((n for n, p in enumerate(LONG_FIRST) if item.path.name.startswith(p)), len(LONG_FIRST))
+    )
+
+
 @dataclass(frozen=True)
 class EmbeddedAws:
     """A running embedded AWS and how to reach it."""
