@@ -216,6 +216,66 @@ def test_varchar_counts_bytes_and_keys_are_not_enforced(warehouse: Warehouse) ->
 
 
 @pytest.mark.parametrize(
+    ("sqls", "style", "keys"),
+    [
+        pytest.param(["CREATE TABLE dw.keyed (a int, b int)"], 10, {}, id="nothing-is-said"),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int DISTKEY, b int SORTKEY)"], 1, {"a": (True, 0), "b": (False, 1)},
+            id="with-the-columns",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int, c int) DISTSTYLE EVEN INTERLEAVED SORTKEY (b, a, c)"], 0,
+            {"b": (False, 1), "a": (False, -2), "c": (False, 3)}, id="interleaved",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed DISTSTYLE ALL SORTKEY (b) AS SELECT 1 AS a, 2 AS b"], 8, {"b": (False, 1)},
+            id="from-a-query",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.model (z int, a int) DISTKEY (a) SORTKEY (a)",
+             "CREATE TABLE dw.keyed (LIKE dw.model)", "DROP TABLE dw.model"], 1, {"a": (True, 1)}, id="like-another",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int) DISTKEY (a) SORTKEY (a)",
+             "CREATE TABLE IF NOT EXISTS dw.keyed (a int) DISTSTYLE ALL"], 1, {"a": (True, 1)}, id="there-already",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int) DISTKEY (a) SORTKEY (a)",
+             "ALTER TABLE dw.keyed ALTER DISTSTYLE KEY DISTKEY b",
+             "ALTER TABLE dw.keyed ALTER COMPOUND SORTKEY (b, a)",
+             "ALTER TABLE dw.keyed RENAME COLUMN b TO renamed"], 1, {"renamed": (True, 1), "a": (False, 2)},
+            id="changed-and-renamed",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int) DISTKEY (a) SORTKEY (a)", "ALTER TABLE dw.keyed ALTER DISTSTYLE AUTO",
+             "ALTER TABLE dw.keyed ALTER SORTKEY NONE"], 10, {}, id="taken-back",
+        ),
+    ],
+)  # fmt: skip
+def test_distribution_and_sort_keys_are_told_as_they_were_said(
+    warehouse: Warehouse, sqls: list[str], style: int, keys: dict[str, tuple[bool, int]]
+) -> None:
+    warehouse.run(sqls)
+    try:
+        told = warehouse.rows("SELECT releffectivediststyle FROM pg_class_info WHERE relname = 'keyed'")
+        columns = warehouse.rows(
+            "SELECT column_name, distkey, sortkey FROM svv_redshift_columns WHERE schema_name = 'dw'"
+            " AND table_name = 'keyed' AND (distkey OR sortkey <> 0)"
+        )
+        assert told == [[style]]
+        assert {name: (distkey, place) for name, distkey, place in columns} == keys
+    finally:
+        warehouse.run("DROP TABLE dw.keyed")
+
+
+def test_keys_of_a_table_that_was_not_made_are_not_kept(warehouse: Warehouse) -> None:
+    warehouse.error(["CREATE TABLE dw.undone (a int) DISTKEY (a)", "SELECT 1 / 0"])
+    warehouse.run("CREATE TABLE dw.undone (a int)")
+    assert warehouse.rows("SELECT releffectivediststyle FROM pg_class_info WHERE relname = 'undone'") == [[10]]
+    warehouse.run("DROP TABLE dw.undone")
+
+
+@pytest.mark.parametrize(
     ("expression", "value"),
     [
         pytest.param("DATEDIFF(month, '2024-01-31'::date, '2024-02-01'::date)", 1, id="boundaries-not-months"),
