@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -167,6 +168,52 @@ def test_a_running_statement_is_cancelled(warehouse: Warehouse) -> None:
     with pytest.raises(ClientError) as late:
         data.cancel_statement(Id=identifier)
     assert code_of(late) == "ValidationException"
+
+
+def pids(warehouse: Warehouse, sqls: list[str]) -> list[int]:
+    return [int(warehouse.run(sql)["RedshiftPid"]) for sql in sqls]
+
+
+def test_a_statement_begins_with_nothing_of_the_session_before(warehouse: Warehouse) -> None:
+    """Connections are kept, and what a session leaves in them is not."""
+    warehouse.run(["SET search_path TO dw", "CREATE TEMP TABLE passing (a int)", "INSERT INTO passing VALUES (1)"])
+    assert "passing" in warehouse.error("SELECT * FROM passing")
+    assert warehouse.rows("SELECT current_schema()") == [["public"]]
+    used = pids(warehouse, ["SELECT 1"] * 3)
+    assert len(set(used)) < 3, "no connection is kept"
+
+
+def test_a_session_that_ended_is_replaced(warehouse: Warehouse) -> None:
+    warehouse.run("SELECT 1")
+    warehouse.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'concerts'"
+    )
+    assert [warehouse.rows("SELECT 1") for _ in range(4)] == [[[1]]] * 4
+
+
+def test_kept_sessions_are_in_nobodys_way(warehouse: Warehouse) -> None:
+    warehouse.run("CREATE DATABASE passing")
+    for _ in range(2):
+        warehouse.run("SELECT 1", Database="passing")
+    warehouse.run("DROP DATABASE passing")
+    # What is given to a user by hand holds for the next statement of a user who was seen before.
+    data = warehouse.data(**{"aws_access_key_id": "test", "aws_secret_access_key": "test"})
+    assert warehouse.rows("SELECT current_user", data=data, admin=False) == [["IAM:RootIdentity"]]
+    warehouse.run('ALTER USER "IAM:RootIdentity" SET search_path TO dw')
+    try:
+        assert warehouse.rows("SHOW search_path", data=data, admin=False) == [["dw"]]
+    finally:
+        warehouse.run('ALTER USER "IAM:RootIdentity" RESET search_path')
+    assert warehouse.rows("SHOW search_path", data=data, admin=False) != [["dw"]]
+
+
+def test_a_cancellation_does_not_reach_who_comes_next(warehouse: Warehouse) -> None:
+    data = warehouse.data()
+    for _ in range(5):
+        identifier = warehouse.submit("SELECT pg_sleep(0.05)")
+        with suppress(ClientError):
+            data.cancel_statement(Id=identifier)
+        assert warehouse.rows("SELECT 1") == [[1]]
 
 
 def test_statements_are_listed_by_status_and_name(warehouse: Warehouse) -> None:

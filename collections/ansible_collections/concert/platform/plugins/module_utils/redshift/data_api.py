@@ -236,14 +236,18 @@ class DataApi:
     def _run(self, call: Callable[..., dict[str, Any]], **arguments: Any) -> str:
         """Submit something and wait for its good end; its id."""
         # Most statements end before the answer to their submission is due, and need not be asked for.
+        started = self._deadline.now()
         submitted = self._call(call, WaitTimeSeconds=_LONGEST_ANSWER, **arguments, **self._target)
-        if submitted.get("Status") != "FINISHED":
-            self._wait(submitted["Id"])
+        status = submitted.get("Status")
+        if status != "FINISHED":
+            if status not in _FINAL and self.while_waiting:
+                self.while_waiting(self._deadline.now() - started)
+            self._wait(submitted["Id"], started)
         return str(submitted["Id"])
 
-    def _wait(self, statement_id: str) -> dict[str, Any]:
-        """The description of a finished statement."""
-        pause, started = _FIRST_POLL, self._deadline.now()
+    def _wait(self, statement_id: str, started: float) -> dict[str, Any]:
+        """The description of a finished statement, submitted at `started`."""
+        pause = _FIRST_POLL
         while True:
             described = self._call(self._client.describe_statement, Id=statement_id, WaitTimeSeconds=_LONGEST_ANSWER)
             status = described["Status"]
