@@ -93,7 +93,10 @@ def test_validation_knows_no_parameter_so_every_branch_counts(stack: Stack) -> N
         "Conditions": {"IsFirst": {"Fn::Equals": [{"Ref": "Which"}, "first"]}},
     }
     name = {"Fn::If": ["IsFirst", {"Ref": "Second"}, {"Ref": "AWS::NoValue"}]}
-    resources = {"Queue": queue(QueueName=name), "Second": {"Type": "AWS::SQS::Queue", "Condition": "IsFirst"}}
+    resources: dict[str, Any] = {
+        "Queue": queue(QueueName=name),
+        "Second": {"Type": "AWS::SQS::Queue", "Condition": "IsFirst"},
+    }
     validate = stack.cloudformation.validate_template
     answer = validate(TemplateBody=json.dumps(template(resources, **choice)))
     assert [parameter["ParameterKey"] for parameter in answer["Parameters"]] == ["Which"]
