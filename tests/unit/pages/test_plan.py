@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from ansible_collections.concert.platform.plugins.module_utils.pages import plan, results
 
 TARGET = {"environment": "production", "account_id": "333333333333", "region": "eu-central-1"}
@@ -126,6 +127,20 @@ def test_code_migrations_and_subscriptions_are_listed() -> None:
         assert expected in said
     assert "release" not in said
     assert "Nothing would change." not in said
+
+
+@pytest.mark.parametrize(
+    ("pending", "shown"),
+    [
+        ([], "Migrations:    none (compared with release R; the ledger was not asked)"),
+        (["0009_more.sql"], "  run 0009_more.sql\n  (compared with release R; the ledger was not asked)"),
+    ],
+)
+def test_migrations_say_what_they_were_compared_with_if_not_the_ledger(pending: list[str], shown: str) -> None:
+    basis = "compared with release R; the ledger was not asked"
+    found = page(migrations={"pending": pending, "baseline": [], "basis": basis})
+    assert shown in "\n".join(plan.text(found))
+    assert basis in plan.markdown(found)
 
 
 def test_a_refused_plan_says_where_it_stopped() -> None:
