@@ -26,6 +26,9 @@ from local_aws import keys
 from local_aws.context import Context
 
 RELIES_ON = (
+    "ministack.core.iam_actions:_BOTOCORE_SERVICE_MAP",
+    "ministack.core.iam_actions:_lambda_action",
+    "ministack.core.iam_actions:_match_rest_action",
     "ministack.core.iam_actions:access_denied_response",
     "ministack.core.iam_actions:request_tag_context",
     "ministack.core.iam_evaluator:AuthError",
@@ -44,6 +47,14 @@ SSE_KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _WRITE = ("kms:GenerateDataKey",)
 _READ = ("kms:Decrypt",)
 _SEND = ("kms:GenerateDataKey", "kms:Decrypt")
+
+# Lambda's operations that IAM calls otherwise.
+_LAMBDA_ACTIONS = {
+    "GetLayerVersionByArn": "GetLayerVersion",
+    "Invoke": "InvokeFunction",
+    "InvokeAsync": "InvokeFunction",
+    "InvokeWithResponseStream": "InvokeFunction",
+}
 
 KEY_USES: dict[str, tuple[str, ...]] = {
     "kinesis:PutRecord": _WRITE,
@@ -154,9 +165,17 @@ def install(context: Context) -> None:
             action, options = refusal.action, {**options, "resource_arn": refusal.resource}
         return ministack_denied(service, action, principal, request_id, **options)
 
+    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
+    iam_actions._lambda_action = _lambda_action
     iam_actions.request_tag_context = request_context
     iam_evaluator.enforce = enforce
     iam_actions.access_denied_response = denied_response
+
+
+def _lambda_action(method: str, path: str) -> str | None:
+    """What IAM calls a request to Lambda. ministack takes one on an alias or on function URLs for another one."""
+    called = iam_actions._match_rest_action("lambda", method, path)
+    return _LAMBDA_ACTIONS.get(called, called) if called else None
 
 
 def _parts(action: str, region: str) -> list[str]:

@@ -6,6 +6,8 @@ import importlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -73,6 +75,30 @@ def refused(call: Callable[[], Any]) -> str:
     error = caught.value.response["Error"]
     assert error["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError")
     return str(error["Message"])
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "action"),
+    [
+        ("list_function_url_configs", {}, "lambda:ListFunctionUrlConfigs"),
+        ("get_alias", {"Name": "live"}, "lambda:GetAlias"),
+        ("update_alias", {"Name": "live", "FunctionVersion": "1"}, "lambda:UpdateAlias"),
+        ("delete_alias", {"Name": "live"}, "lambda:DeleteAlias"),
+        ("get_function_concurrency", {}, "lambda:GetFunctionConcurrency"),
+        ("delete_function_concurrency", {}, "lambda:DeleteFunctionConcurrency"),
+        ("invoke", {}, "lambda:InvokeFunction"),
+    ],
+)
+def test_a_call_of_lambda_is_judged_by_its_own_name(
+    as_user: Any, call: str, arguments: dict[str, str], action: str
+) -> None:
+    name = f"nobody-{uuid.uuid4().hex[:8]}"
+    read = as_user({"Action": ["lambda:GetFunction", "lambda:ListAliases"], "Resource": "*"})
+    assert f"perform: {action}" in refused(partial(getattr(read("lambda"), call), FunctionName=name, **arguments))
+    may = as_user({"Action": action, "Resource": "*"})("lambda")
+    # There is no such function: to be told so, one must be allowed to ask.
+    with suppress(may.exceptions.ResourceNotFoundException):
+        getattr(may, call)(FunctionName=name, **arguments)
 
 
 def test_a_metric_namespace_is_a_condition(as_user: Any) -> None:

@@ -16,7 +16,7 @@ _SEVERITIES = {"high": "HIGH", "notice": "notice"}
 #: More additions than these are counted by type on the terminal; the Markdown and the JSON have each.
 _LISTED = 12
 _NOTICES = 12
-_WIDTH = 100
+_WIDTH = 80
 
 
 @dataclass(frozen=True)
