@@ -179,11 +179,29 @@ def _lambda_action(method: str, path: str) -> str | None:
 
 
 def _parts(action: str, region: str) -> list[str]:
-    """ARN of each parameter that a call names; ministack asks about all of the account's."""
+    """ARN of each thing that a call names: ministack asks about all of the account's, or one that is none."""
+    if action.startswith("glue:"):
+        return _catalog_parts(action, region)
     if action not in ("ssm:GetParameters", "ssm:DeleteParameters"):
         return []
     names = [name for name in _json(_body.get()).get("Names", []) if isinstance(name, str)]
     return [f"arn:aws:ssm:{region}:{get_account_id()}:parameter/{name.lstrip('/')}" for name in names]
+
+
+def _catalog_parts(action: str, region: str) -> list[str]:
+    """The catalog, and the database and the table or tables in it: Glue asks for rights to each."""
+    named = _json(_body.get())
+    catalog = f"arn:aws:glue:{region}:{get_account_id()}"
+    of_database = action.endswith("Database")
+    described = named.get("DatabaseInput") or named.get("TableInput") or named
+    own = described.get("Name") or named.get("TableName")
+    database = own if of_database else named.get("DatabaseName")
+    if not isinstance(database, str):
+        return []
+    parts = [f"{catalog}:catalog", f"{catalog}:database/{database}"]
+    if not of_database:
+        parts.append(f"{catalog}:table/{database}/{own or '*'}")
+    return parts
 
 
 def _function_behind(access_key: str) -> str:

@@ -293,6 +293,22 @@ def test_what_a_module_relies_on_is_still_in_ministack(module: str) -> None:
         assert hasattr(importlib.import_module(source), attribute), f"{name} is gone"
 
 
+def test_a_catalogs_database_and_table_are_judged_each(client: Callable[..., Any], as_user: Any) -> None:
+    database = f"db_{uuid.uuid4().hex[:8]}"
+    client("glue").create_database(DatabaseInput={"Name": database})
+    client("glue").create_table(DatabaseName=database, TableInput={"Name": "artists"})
+    catalog = "arn:aws:glue:us-east-1:000000000000"
+    arns = [f"{catalog}:catalog", f"{catalog}:database/{database}", f"{catalog}:table/{database}/artists"]
+    glue = as_user({"Action": "glue:Get*", "Resource": arns})("glue")
+    assert glue.get_database(Name=database)["Database"]["Name"] == database
+    assert glue.get_table(DatabaseName=database, Name="artists")["Table"]["Name"] == "artists"
+    for left_out in arns:
+        other = as_user({"Action": "glue:Get*", "Resource": [arn for arn in arns if arn != left_out]})("glue")
+        refused(partial(other.get_table, DatabaseName=database, Name="artists"))
+        if "table/" not in left_out:
+            refused(partial(other.get_database, Name=database))
+
+
 def test_several_parameters_are_judged_one_by_one(
     client: Callable[..., Any], as_user: Callable[..., Callable[[str], Any]]
 ) -> None:
