@@ -133,7 +133,7 @@ def test_the_only_canary_s_failure_says_what_was_not_begun(production: Productio
     run = Production(production.site, tmp_path / "prod").run("--tags", "nothing_else")
     assert run.code != 0
     said = " ".join(run.output.split())
-    assert "The canary bad failed. Nothing was begun in later, last, so nothing was changed there." in said
+    assert "The canary bad failed. Nothing was begun in last, later, so nothing was changed there." in said
     assert "later : ok=" not in said
 
 
