@@ -51,6 +51,8 @@ CALLS: Final = {
     ],
     # What it reads beside what CloudFormation reads; the account's users and root key are for an auditor.
     "the audit": [
+        *((f"iam:{name}", "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs") for name in
+          ("GetPolicy", "GetPolicyVersion")),
         ("lambda:ListFunctionUrlConfigs", "lambda:{r}:{a}:function:concert-api-chatbot-{e}"),
         ("secretsmanager:GetResourcePolicy", "secretsmanager:{r}:{a}:secret:redshift!concert-namespace-{e}-owner-x"),
     ],
