@@ -35,6 +35,7 @@ MODULES = (
     "references",
     "parameters",
     "template_urls",
+    "template_parsing",
     "stack_events",
     "exports",
     "stack_states",
