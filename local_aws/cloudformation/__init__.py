@@ -39,6 +39,7 @@ MODULES = (
     "stack_events",
     "exports",
     "stack_states",
+    "resource_types",
     "change_sets",
     "stack_settings",
     "codedeploy",

@@ -130,6 +130,7 @@ class FakeGateway:
     subscribed: frozenset[str] = frozenset()
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
     beside: dict[str, list[str]] = field(default_factory=dict)
+    ages: dict[str, float] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
     failures: dict[str, list[Exception]] = field(default_factory=dict)
@@ -266,7 +267,10 @@ class FakeGateway:
 
     def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
         self._called(f"change_sets {stack_id}")
-        return [ChangeSetName(f"arn:{name}", name) for name in self.beside.get(stack_id.split("/")[1], [])]
+        return [
+            ChangeSetName(f"arn:{name}", name, self.ages.get(name, 0.0))
+            for name in self.beside.get(stack_id.split("/")[1], [])
+        ]
 
     def execute(self, change_set_id: str, token: str) -> None:
         self._called(f"execute {change_set_id}")

@@ -548,6 +548,38 @@ class TestNothingLeftBehind:
         engine.present(desired(), check=False)
         assert aws.beside["demo"] == ["by-hand", "concert-platform-run1"]
 
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "empty-plan"])
+    @pytest.mark.parametrize(
+        ("age", "timeout", "gone"), [(3601.0, 30.0, True), (3599.0, 30.0, False), (5000.0, 7200.0, False)]
+    )
+    def test_what_a_killed_check_left_goes_once_no_run_can_be_at_it(
+        self, engine: Engine, aws: FakeGateway, age: float, timeout: float, gone: bool, check: bool
+    ) -> None:
+        existing(aws)
+        aws.beside["demo"] = ["by-hand", "concert-platform-old"]
+        aws.ages = {"by-hand": 1e6, "concert-platform-old": age}
+        aws.planned = [ready()] if check else []
+        engine.present(desired(CHANGED, timeout=timeout), check=check)
+        assert aws.beside["demo"] == (["by-hand"] if gone else ["by-hand", "concert-platform-old"])
+
+    def test_whoever_may_not_list_change_sets_may_check(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned, aws.failures = [ready()], {"change_sets": [RejectedError("no", "AccessDenied")]}
+        assert engine.present(desired(CHANGED), check=True).changed
+        assert aws.beside["demo"] == []
+
+    @pytest.mark.parametrize("others", [[], ["by-hand"], ["concert-platform-now"]], ids=str)
+    def test_a_placeholder_that_only_killed_checks_brought_about_goes_with_them(
+        self, engine: Engine, aws: FakeGateway, others: list[str]
+    ) -> None:
+        existing(aws, StackStatus.REVIEW_IN_PROGRESS)
+        aws.beside["demo"] = [*others, "concert-platform-old"]
+        aws.ages = {"concert-platform-old": 1e6}
+        aws.planned = [ready()]
+        engine.present(desired(), check=True)
+        assert aws.beside["demo"] == others
+        assert ("demo" in aws.stacks) is bool(others)
+
 
 class TestRecover:
     """Every status has its step before anything is planned."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -429,8 +430,9 @@ class AwsGateway:
         """The change sets that stand beside the stack."""
         with self._plain("listing change sets"):
             pages = self._cfn.get_paginator("list_change_sets").paginate(StackName=stack_id)
+            now = datetime.now(UTC)
             return [
-                ChangeSetName(item["ChangeSetId"], item["ChangeSetName"])
+                ChangeSetName(item["ChangeSetId"], item["ChangeSetName"], (now - item["CreationTime"]).total_seconds())
                 for page in pages
                 for item in page["Summaries"]
             ]

@@ -63,6 +63,9 @@ _PROVABLE = (StackStatus.CREATE_COMPLETE, StackStatus.UPDATE_COMPLETE, StackStat
 _PATIENCE = 20.0
 #: Seconds after which an operation that no event tells of is looked for in the stack's own status.
 _TOKEN_SECONDS = 30.0
+#: Seconds after which a change set of ours that nobody executed belongs to no run: none plans that long, nor any task
+#: that has no longer timeout.
+_STALE_SECONDS = 3600.0
 #: Seconds that a placeholder stack is given to disappear.
 _PLACEHOLDER_SECONDS = 60.0
 
@@ -723,15 +726,33 @@ class Engine:
         return self._result(situation, plan, stack, changed=plan.changed)
 
     def _discard(self, situation: _Situation, name: str) -> None:
-        """Remove a change set that is not executed, and the placeholder stack that only it brought about."""
+        """Remove a change set that is not executed, and the placeholder stack that only it brought about.
+
+        With it goes what a run left that was killed while it planned, long enough ago that it cannot be at work.
+        """
         desired = situation.desired
         self._aws.delete_change_set(desired.name, name)
-        if situation.stack is not None or situation.found is not None:
+        stack = situation.stack or self._aws.glance(desired.name)
+        if stack is None:
             return
-        stack = self._aws.glance(desired.name)
-        if stack is None or stack.status is not StackStatus.REVIEW_IN_PROGRESS:
+        try:
+            others = [found for found in self._aws.change_sets(stack.stack_id) if found.name != name]
+        except RejectedError:
+            if situation.stack is None:
+                raise
+            # Whoever may not list them tidies nothing up; this run has left nothing.
             return
-        if any(found.name != name for found in self._aws.change_sets(stack.stack_id)):
+        stale = [
+            found
+            for found in others
+            if found.name.startswith(CHANGE_SET_PREFIX) and found.age > max(_STALE_SECONDS, desired.timeout)
+        ]
+        for found in stale:
+            self._aws.delete_change_set(desired.name, found.name)
+        if stack.status is not StackStatus.REVIEW_IN_PROGRESS or len(stale) < len(others):
+            return
+        if situation.found is not None and not stale:
+            # It was there before, and nothing tells that it is ours.
             return
         self._aws.delete_stack(stack.stack_id, self._token())
         pace, limit = Pace(self._clock), self._clock.now() + _PLACEHOLDER_SECONDS
