@@ -25,6 +25,7 @@ MODULES = (
     "lambda_functions",
     "api_stages",
     "iam_roles",
+    "iam_oidc_providers",
     "bedrock_agents",
     "glue_catalog",
     "budgets",

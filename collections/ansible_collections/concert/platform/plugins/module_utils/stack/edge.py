@@ -50,6 +50,8 @@ from .model import (
     Resource,
     Stack,
     StackStatus,
+    TemplateLocation,
+    TemplateReading,
 )
 from .remedies import remedy
 
@@ -520,7 +522,19 @@ class AwsGateway:
         with self._plain(f"setting the stack policy of {name}"):
             self._cfn.set_stack_policy(StackName=name, StackPolicyBody=json.dumps(policy))
 
-    # templates in S3
+    # templates
+
+    def validate_template(self, location: TemplateLocation) -> TemplateReading:
+        """What AWS reads in a template that no stack has yet. RejectedError if it refuses it."""
+        sent = {"TemplateBody": location.body} if location.url is None else {"TemplateURL": location.url}
+        with self._plain("validating the template"):
+            answer = self._cfn.validate_template(**sent)
+        parameters = answer.get("Parameters") or ()
+        return TemplateReading(
+            parameters=tuple(parameter["ParameterKey"] for parameter in parameters),
+            no_echo=tuple(parameter["ParameterKey"] for parameter in parameters if parameter.get("NoEcho")),
+            capabilities=tuple(answer.get("Capabilities") or ()),
+        )
 
     def expect_upload(self, bucket: str, key: str, body: str) -> None:
         """The template is going to be put there: it is on its way from now on."""

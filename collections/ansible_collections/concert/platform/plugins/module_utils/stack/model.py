@@ -232,6 +232,15 @@ class TemplateLocation:
 
 
 @dataclass(frozen=True)
+class TemplateReading:
+    """What AWS reads in a template: its parameters' names, which of them are NoEcho, the capabilities it asks for."""
+
+    parameters: tuple[str, ...]
+    no_echo: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ChangeSetRequest:
     """All that a change set is asked for with. `parameters`: None keeps the value AWS has.
 
