@@ -1,6 +1,7 @@
 """References that lead nowhere are refused before a stack is touched, as on AWS.
 
-The emulator resolves an unknown `Ref` to its own name and an unknown `Fn::GetAtt` to an empty string.
+The emulator resolves an unknown `Ref` to its own name and an unknown `Fn::GetAtt` to an empty string. ValidateTemplate
+knows no parameters, so it has no conditions to give: then both branches of each `Fn::If` count.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def install() -> None:
 
 
 def check(template: dict[str, Any], conditions: dict[str, bool]) -> None:
-    """Raise ValueError with AWS's text for references to what the template does not have under these conditions."""
+    """Raise ValueError with AWS's text for references to what the template does not have under these conditions.
+
+    A condition without a value may be either.
+    """
     resources = template.get("Resources") or {}
     if not resources:
         raise ValueError("Template format error: At least one Resources member must be defined.")
@@ -55,7 +59,7 @@ def check(template: dict[str, Any], conditions: dict[str, bool]) -> None:
         for name, resource in resources.items()
         if isinstance(resource, dict) and conditions.get(resource.get("Condition", ""), True)
     }
-    _check_condition_names(template, conditions)
+    _check_condition_names(template)
     parameters = set(template.get("Parameters") or {}) | _PSEUDO_PARAMETERS
     missing: set[str] = set()
     for resource in active.values():
@@ -86,7 +90,8 @@ def _refuse(missing: Iterable[str], block: str) -> None:
         )
 
 
-def _check_condition_names(template: dict[str, Any], conditions: dict[str, bool]) -> None:
+def _check_condition_names(template: dict[str, Any]) -> None:
+    conditions = template.get("Conditions") or {}
     for block in ("Resources", "Outputs"):
         for definition in (template.get(block) or {}).values():
             name = definition.get("Condition") if isinstance(definition, dict) else None
@@ -122,7 +127,8 @@ def references(node: Any, conditions: dict[str, bool]) -> Iterator[tuple[str, bo
         elif key == "Fn::Sub":
             yield from _substituted(argument, conditions)
         elif key == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
-            taken = argument[1] if conditions.get(str(argument[0]), False) else argument[2]
+            value = conditions.get(str(argument[0]))
+            taken = argument[1:] if value is None else argument[1] if value else argument[2]
             yield from references(taken, conditions)
         else:
             yield from references(argument, conditions)

@@ -90,6 +90,21 @@ def stacks(site: Site) -> list[str]:
             id="what-a-later-layer-would-refuse",
         ),
         pytest.param(
+            ["-e", "compute_waf_enabledd=true plaform_owner=somebody storage_colour=red my_own=1"],
+            [
+                "3 inputs are wrong; nothing was changed",
+                "compute_waf_enabledd is set, and nothing reads it; is compute_waf_enabled meant?",
+                "plaform_owner is set, and nothing reads it; is platform_owner meant?",
+                "storage_colour is set, and nothing reads it; roles/storage/README.md has the inputs",
+            ],
+            id="misspelt-names",
+        ),
+        pytest.param(
+            ["-e", "platform_region=us-esat-1"],
+            ["platform_region is 'us-esat-1', a region that AWS does not have", "us-east-1 meant?"],
+            id="no-such-region",
+        ),
+        pytest.param(
             ["-e", "platform_aws_endpoint_url=http://127.0.0.1:9"],
             ["http://127.0.0.1:9", "nothing was changed"],
             id="nothing-answers",

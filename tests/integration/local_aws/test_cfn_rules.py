@@ -86,6 +86,33 @@ def test_a_reference_to_nothing_is_refused_before_anything_exists(
     assert refused(stack.describe) == ("ValidationError", f"Stack with id {stack.name} does not exist")
 
 
+def test_validation_knows_no_parameter_so_every_branch_counts(stack: Stack) -> None:
+    """A parameter without default: each condition may be either."""
+    choice = {
+        "Parameters": {"Which": {"Type": "String"}},
+        "Conditions": {"IsFirst": {"Fn::Equals": [{"Ref": "Which"}, "first"]}},
+    }
+    name = {"Fn::If": ["IsFirst", {"Ref": "Second"}, {"Ref": "AWS::NoValue"}]}
+    resources: dict[str, Any] = {
+        "Queue": queue(QueueName=name),
+        "Second": {"Type": "AWS::SQS::Queue", "Condition": "IsFirst"},
+    }
+    validate = stack.cloudformation.validate_template
+    answer = validate(TemplateBody=json.dumps(template(resources, **choice)))
+    assert [parameter["ParameterKey"] for parameter in answer["Parameters"]] == ["Which"]
+    for taken, other in (({"Ref": "Nobody"}, ""), ("", {"Ref": "Nobody"})):
+        body = template({"Queue": queue(QueueName={"Fn::If": ["IsFirst", taken, other]})}, **choice)
+        assert refused(validate, TemplateBody=json.dumps(body)) == (
+            "ValidationError",
+            "Template format error: Unresolved resource dependencies [Nobody] in the Resources block of the template",
+        )
+    resources["Second"]["Condition"] = "Nobody"
+    assert refused(validate, TemplateBody=json.dumps(template(resources, **choice))) == (
+        "ValidationError",
+        "Template format error: Unresolved condition dependency Nobody in the Resources block of the template",
+    )
+
+
 def test_a_reference_in_the_branch_not_taken_is_no_reference(stack: Stack) -> None:
     name = {"Fn::If": ["No", {"Ref": "Off"}, {"Ref": "AWS::NoValue"}]}
     body = template(
@@ -593,3 +620,20 @@ def test_a_config_rule_is_kept_where_a_recorder_runs(client: Client, stack: Stac
     assert rule["Source"]["SourceIdentifier"] == "SNS_ENCRYPTED_KMS"
     assert stack.delete() == "DELETE_COMPLETE"
     assert config.describe_config_rules()["ConfigRules"] == []
+
+
+def test_a_resource_of_another_type_is_refused_under_its_logical_id(stack: Stack) -> None:
+    held = {"Thing": queue(), "Other": {"Type": "AWS::SNS::Topic", "Condition": "No", "Properties": {}}}
+    conditions = {"No": {"Fn::Equals": ["a", "b"]}}
+    assert stack.create(template(held, Conditions=conditions)) == "CREATE_COMPLETE"
+    retyped = template({"Thing": {"Type": "AWS::SNS::Topic", "Properties": {}}})
+    words = (
+        "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+        "[Thing]"
+    )
+    assert refused(stack.update, retyped) == ("ValidationError", words)
+    planned = stack.change_set(retyped)
+    assert (planned["Status"], planned["StatusReason"]) == ("FAILED", words)
+    assert stack.describe()["StackStatus"] == "CREATE_COMPLETE"
+    # What is not there may become anything.
+    assert stack.update(template({"Thing": queue(), "Other": queue()})) == "UPDATE_COMPLETE"

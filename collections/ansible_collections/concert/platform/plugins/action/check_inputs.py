@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.concert.platform.plugins.module_utils.preflight.inputs import (
     Unset,
     correction,
@@ -25,6 +26,12 @@ from ansible_collections.concert.platform.plugins.module_utils.preflight.limits 
 from ansible_collections.concert.platform.plugins.module_utils.preflight.network import (
     network_problems,
     zone_problems,
+)
+from ansible_collections.concert.platform.plugins.module_utils.preflight.unknown import (
+    names_in,
+    region_problems,
+    unknown_variables,
+    unread_names,
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import TemplateError
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import parse
@@ -67,7 +74,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             wanted = {name: rule for name, rule in options.items() if name in names}
             default_file = f"{folder}/group_vars/all/{'platform' if role == 'preflight' else role}.yml"
             problems |= dict.fromkeys(input_problems(wanted, values, where, default_file, origins, missing))
-        problems |= dict.fromkeys(identity_problems(values, where))
+        misshapen = identity_problems(values, where)
+        problems |= dict.fromkeys(misshapen or region_problems(values, where))
+        problems |= dict.fromkeys(self._unknown_variables(project, inventory))
         vpc = values.get("networking_vpc_cidr", Unset())
         # Ansible takes a text for a list of what stands between its commas.
         subnets = {
@@ -97,6 +106,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             count = "1 input is" if len(problems) == 1 else f"{len(problems)} inputs are"
             return {"failed": True, "msg": "\n".join([f"{count} wrong; nothing was changed.", *problems])}
         return {"changed": False, "msg": f"{len(names)} inputs of {len(specs)} roles are sound"}
+
+    def _unknown_variables(self, project: Path, inventory: Path) -> list[str]:
+        """Names of the inventory or of the command line that no role, no playbook and no other value reads."""
+        roles = project / "roles"
+        known = names_in([*roles.rglob("*.yml"), *(project / "playbooks").rglob("*.yml"), *project.glob("*.yml")])
+        files, extra = unread_names(inventory), load_extra_vars(self._loader)
+        strangers = {*files, *extra} - known
+        folders = sorted(folder.name for folder in roles.iterdir() if folder.is_dir())
+        inputs = {name for name in known if name.startswith(tuple(f"{folder}_" for folder in folders))}
+        where = {
+            name: str(file.relative_to(project) if file.is_relative_to(project) else file)
+            for name, file in files.items()
+            if name not in extra
+        }
+        return unknown_variables(strangers, inputs, folders, where) if strangers else []
 
     def _template_problems(self, roles_directory: Path, roles: list[str], values: dict[str, Any]) -> dict[str, str]:
         """What the layers' templates do not take. A template that cannot be read is its own layer's error."""

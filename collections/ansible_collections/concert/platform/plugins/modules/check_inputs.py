@@ -10,6 +10,9 @@ description:
     each naming the variable, its value, the rule and the file to correct.
   - Also checks the form of account, regions, tags and alert endpoints, the address plan of the VPC, values of which one
     must be the higher, and what the layers' templates take as parameters.
+  - Refuses names of the inventory and of the command line that begin like a role's inputs, or are almost one, and that
+    no role, no playbook and no other value of the inventory reads.
+  - Refuses regions that the installed botocore does not know.
   - Changes nothing and asks AWS nothing. Runs in the controller process.
 options:
   roles_directory:

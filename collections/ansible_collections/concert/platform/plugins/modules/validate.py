@@ -26,9 +26,17 @@ options:
     elements: str
     default: []
   with_aws:
-    description: Whether AWS's ValidateTemplate is asked too, for templates of at most 51,200 bytes. Needs credentials.
+    description:
+      - Whether AWS's ValidateTemplate is asked too. Needs credentials. What AWS reads in a template is compared with
+        what the stack engine reads - parameters, which of them are NoEcho, and the capabilities that are asked for.
     type: bool
     default: false
+  template_bucket:
+    description:
+      - Name of the bucket that templates over 51,200 bytes go through when O(with_aws) is set, each under a key of its
+        own that is removed again. Without it, or where it does not exist, AWS is not asked about those, and a note says
+        so.
+    type: str
   directory:
     description: Where C(validate.json) goes. Left out, none is written.
     type: path

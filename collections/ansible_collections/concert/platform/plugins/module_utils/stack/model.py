@@ -216,10 +216,11 @@ class ChangeSet:
 
 @dataclass(frozen=True)
 class ChangeSetName:
-    """A change set found beside a stack."""
+    """A change set found beside a stack. `age`: seconds since it was asked for."""
 
     change_set_id: str
     name: str
+    age: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,15 @@ class TemplateLocation:
 
     body: str | None = None
     url: str | None = None
+
+
+@dataclass(frozen=True)
+class TemplateReading:
+    """What AWS reads in a template: its parameters' names, which of them are NoEcho, the capabilities it asks for."""
+
+    parameters: tuple[str, ...]
+    no_echo: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

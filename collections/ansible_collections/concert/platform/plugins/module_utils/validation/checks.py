@@ -19,6 +19,7 @@ from ..redshift.files import read_directory
 from ..stack.errors import TemplateError
 from ..stack.template import S3_LIMIT, parse
 
+_TEMPLATES = ("cloudformation", "iam", "pipelines")
 #: CloudFormation's quotas for one template.
 _QUOTAS = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 #: What Lambda unpacks at most, function and layers together, in bytes.
@@ -43,17 +44,26 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row: what was looked at and what was wrong. `skipped` says why nothing was looked at."""
+    """One row: what was looked at and what was wrong.
+
+    `skipped` says why nothing was looked at, `note` what was left out and why.
+    """
 
     area: str
     looked_at: str
     problems: tuple[Problem, ...] = ()
     skipped: str = ""
+    note: str = ""
+
+
+def template_files(project: Path) -> list[Path]:
+    """Every CloudFormation template of the project: the platform's, and those that an administrator deploys once."""
+    return sorted(path for folder in _TEMPLATES for path in project.glob(f"files/{folder}/*.yaml"))
 
 
 def templates(project: Path) -> Outcome:
     """Every template: YAML, references, quotas, and AWS's resource schemas by cfn-lint."""
-    files = sorted([*project.glob("files/cloudformation/*.yaml"), *project.glob("files/iam/*.yaml")])
+    files = template_files(project)
     problems: list[Problem] = []
     resources = 0
     sound = []
@@ -224,14 +234,15 @@ def _line_problems(line: str, folder: Path, project: Path, targets: set[str]) ->
             yield "command", f"make has no target {target}. Correct the command; `make help` lists them."
 
 
-def all_checks(project: Path, names: Sequence[str]) -> list[Outcome]:
-    """Every area, side by side, in a fixed order. A check that breaks is a problem of its own, and hides no other."""
+def all_checks(project: Path, names: Sequence[str], **more: Callable[[], Outcome]) -> list[Outcome]:
+    """Every area, then `more`, side by side. A check that breaks is a problem of its own, and hides no other."""
     areas: dict[str, Callable[[], Outcome]] = {
         "templates": lambda: templates(project),
         "inventories": lambda: inventories(project, names),
         "migrations": lambda: migrations(project),
         "packages": lambda: packages(project),
         "documentation": lambda: documentation(project),
+        **more,
     }
 
     def carried_out(area: str, check: Callable[[], Outcome]) -> Outcome:
@@ -253,6 +264,7 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
         result = f"{count} wrong" if count else "not checked" if outcome.skipped else "ok"
         lines.append(f"{outcome.area:<{width}}  {result:<11}  {outcome.skipped or outcome.looked_at}")
     for outcome in outcomes:
+        lines += [f"note {outcome.note}"] if outcome.note else []
         lines += [f"FAIL {problem.where} [{problem.rule}] {problem.said}" for problem in outcome.problems]
     return lines
 
