@@ -36,8 +36,9 @@ A rule on every request, whatever the service: the network's way there and back
 A rule on how long creations take
     creation       "*"
     scale          every resource of a new stack takes its type's time on AWS (`creation_times`) times this number;
-                   what does not depend on each other takes its time together, although events still come one after
-                   the other. What an update creates takes its time alone. Comes on top of the rules on resources.
+                   what does not depend on each other takes its time together, and is there in the order in which it
+                   would be, although each event of a beginning follows the last one of an end. What an update
+                   creates takes its time alone. Comes on top of the rules on resources.
 
 What was used is counted per rule as it is written; the count starts anew once a rule has been absent from the file.
 A file that is no list of such rules fails the operation that reads it, with the reason: a misspelt rule that silently
@@ -79,6 +80,7 @@ RELIES_ON = (
     "ministack.services.cloudformation.stacks:_deploy_stack_async",
     "ministack.services.cloudformation.stacks:_provision_resource",
     "ministack.services.cloudformation.stacks:_runs_on_worker_thread",
+    "ministack.services.cloudformation.stacks:_topological_sort",
     "ministack.services.cloudformation.stacks:_update_resource",
 )
 
@@ -310,7 +312,17 @@ def _wrap_resources(faults: Faults) -> None:
 
 
 def _wrap_creation(faults: Faults) -> None:
-    deploy = stacks._deploy_stack_async
+    deploy, sort = stacks._deploy_stack_async, stacks._topological_sort
+
+    def sorted_by_readiness(resources: dict[str, Any], conditions: dict[str, Any]) -> list[str]:
+        """The engine works one after the other: what is there early must not wait for what takes long."""
+        ordered: list[str] = sort(resources, conditions)
+        if not faults.creation_scale():
+            return ordered
+        ready = creation_times.ready_after({name: resources[name] for name in ordered})
+        return sorted(ordered, key=ready.__getitem__)
+
+    stacks._topological_sort = sorted_by_readiness
 
     async def deploy_stack(
         name: str, stack_id: str, template: dict[str, Any], parameters: dict[str, Any], *arguments: Any, **options: Any

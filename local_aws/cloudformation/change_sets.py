@@ -15,6 +15,7 @@ from ministack.services.cloudformation import changesets, handlers, helpers, sta
 from local_aws.cloudformation import change_set_xml
 from local_aws.cloudformation.change_set_diff import MASK, difference
 from local_aws.cloudformation.exports import missing_imports, no_export_named
+from local_aws.cloudformation.resource_types import type_refusal
 from local_aws.cloudformation.stack_states import Handler, cannot_update, stack_of
 
 RELIES_ON = (
@@ -30,10 +31,6 @@ RELIES_ON = (
 )
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
-_RETYPED = (
-    "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
-    "[{names}]"
-)
 
 
 def install() -> None:
@@ -139,7 +136,7 @@ def _complete(change_set: dict[str, Any]) -> None:
             is_new=kind == "CREATE",
         )
     if found.retyped:
-        _set_status(change_set, "FAILED", _RETYPED.format(names=", ".join(found.retyped)))
+        _set_status(change_set, "FAILED", type_refusal(list(found.retyped)))
         change_set["Changes"] = []
         return
     imported = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from ansible_collections.concert.platform.plugins.module_utils.stack.errors import StackExistsError
 from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
     STACK_TYPE,
     ChangeSet,
@@ -19,6 +20,7 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.model impor
     StackStatus,
 )
 
+T = TypeVar("T")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -82,12 +84,39 @@ class Happening:
     resource_type: str = "AWS::SQS::Queue"
 
 
+class Aside(Generic[T]):
+    """What is worked out beside something else: at once, or `late`, only when somebody waits for it."""
+
+    def __init__(self, work: Callable[[], T], *, late: bool) -> None:
+        self.ready = not late
+        self._work = work
+        self._found: list[T] = []
+        self._error: Exception | None = None
+        if not late:
+            self._do()
+
+    def _do(self) -> None:
+        try:
+            self._found.append(self._work())
+        except Exception as error:
+            self._error = error
+
+    def answer(self) -> T:
+        if not self.ready:
+            self._do()
+            self.ready = True
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+
 @dataclass
 class FakeGateway:
     """Answers from what the test put in; every call is in `calls`, in order.
 
     `operations` scripts what executing, updating and deleting lead to, first come first served.
-    `planned` answers the change sets that are asked for; without it they are empty.
+    `planned` answers the change sets that are asked for; without it they are empty. `late`: what is asked aside is
+    there only when somebody waits for it.
     """
 
     clock: FakeClock
@@ -101,10 +130,12 @@ class FakeGateway:
     subscribed: frozenset[str] = frozenset()
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
     beside: dict[str, list[str]] = field(default_factory=dict)
+    ages: dict[str, float] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     region: str = "eu-central-1"
+    late: bool = False
     calls: list[str] = field(default_factory=list)
     requests: list[ChangeSetRequest] = field(default_factory=list)
     nested_events: dict[str, list[Event]] = field(default_factory=dict)
@@ -164,6 +195,12 @@ class FakeGateway:
                 return stack
         return None
 
+    def aside(self, work: Callable[[], T]) -> Aside[T]:
+        return Aside(work, late=self.late)
+
+    def glance(self, name_or_id: str) -> Stack | None:
+        return self.describe(name_or_id)
+
     def describe(self, name_or_id: str) -> Stack | None:
         self._called(f"describe {name_or_id}")
         return self._by_id(name_or_id)
@@ -185,9 +222,6 @@ class FakeGateway:
     def expect_upload(self, bucket: str, key: str, body: str) -> None:
         """Nothing is asked ahead here."""
 
-    def expect_resources(self, stack_id: str) -> None:
-        """Nothing is asked ahead here."""
-
     def export_names(self) -> frozenset[str]:
         self._called("export_names")
         return self.exports
@@ -204,12 +238,18 @@ class FakeGateway:
         self._called(f"stack_arn {name}")
         return stack_id(name)
 
+    def expect_holders(self, resource_types: Collection[str]) -> None:
+        """Nothing has to be made ready here."""
+
     def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
         self._called(f"holders {len(names)}")
         return [self.taken.get(wanted) for wanted in names]
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         self._called(f"create_change_set {request.name}")
+        there = self._by_id(request.stack)
+        if request.create and there is not None and there.status is not StackStatus.REVIEW_IN_PROGRESS:
+            raise StackExistsError(f"Stack [{request.stack}] already exists", "ValidationError")
         self.requests.append(request)
         if request.create:
             self.stacks[request.stack] = Stack(
@@ -227,7 +267,10 @@ class FakeGateway:
 
     def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
         self._called(f"change_sets {stack_id}")
-        return [ChangeSetName(f"arn:{name}", name) for name in self.beside.get(stack_id.split("/")[1], [])]
+        return [
+            ChangeSetName(f"arn:{name}", name, self.ages.get(name, 0.0))
+            for name in self.beside.get(stack_id.split("/")[1], [])
+        ]
 
     def execute(self, change_set_id: str, token: str) -> None:
         self._called(f"execute {change_set_id}")
@@ -269,6 +312,8 @@ class FakeGateway:
 
     def events(self, stack_id: str, known: frozenset[str] = frozenset()) -> Sequence[Event]:
         self._called(f"events {stack_id}")
+        if "/" not in stack_id and stack_id in self.stacks:
+            stack_id = self.stacks[stack_id].stack_id
         if stack_id in self.nested_events:
             return self.nested_events[stack_id]
         return [found for found in self._history.get(stack_id, []) if found.event_id not in known]

@@ -129,7 +129,8 @@ def test_creations_take_their_scaled_times_those_of_independent_resources_togeth
     faults([{"creation": "*", "scale": scale}])
     began = time.monotonic()
     late = {"Type": "AWS::SNS::Topic", "DependsOn": "A", "Properties": {}}
-    body = template({"A": queue(), "B": queue(), "C": queue(), "Topic": late})
+    early = {"Type": "AWS::SNS::Topic", "Properties": {}}
+    body = template({"A": queue(), "B": queue(), "C": queue(), "Topic": late, "Zero": early})
     if by_change_set:
         assert stack.execute(stack.change_set(body, "CREATE")) == "CREATE_COMPLETE"
     else:
@@ -139,3 +140,5 @@ def test_creations_take_their_scaled_times_those_of_independent_resources_togeth
     ready = {e["LogicalResourceId"]: e["Timestamp"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"}
     # One after the other, the third queue would be ready two queues' times after the first.
     assert (ready["C"] - ready["A"]).total_seconds() < scale * SECONDS["AWS::SQS::Queue"]
+    # What takes little and needs nothing is there first, though it is the template's last.
+    assert min(ready, key=ready.__getitem__) == "Zero"

@@ -620,3 +620,20 @@ def test_a_config_rule_is_kept_where_a_recorder_runs(client: Client, stack: Stac
     assert rule["Source"]["SourceIdentifier"] == "SNS_ENCRYPTED_KMS"
     assert stack.delete() == "DELETE_COMPLETE"
     assert config.describe_config_rules()["ConfigRules"] == []
+
+
+def test_a_resource_of_another_type_is_refused_under_its_logical_id(stack: Stack) -> None:
+    held = {"Thing": queue(), "Other": {"Type": "AWS::SNS::Topic", "Condition": "No", "Properties": {}}}
+    conditions = {"No": {"Fn::Equals": ["a", "b"]}}
+    assert stack.create(template(held, Conditions=conditions)) == "CREATE_COMPLETE"
+    retyped = template({"Thing": {"Type": "AWS::SNS::Topic", "Properties": {}}})
+    words = (
+        "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+        "[Thing]"
+    )
+    assert refused(stack.update, retyped) == ("ValidationError", words)
+    planned = stack.change_set(retyped)
+    assert (planned["Status"], planned["StatusReason"]) == ("FAILED", words)
+    assert stack.describe()["StackStatus"] == "CREATE_COMPLETE"
+    # What is not there may become anything.
+    assert stack.update(template({"Thing": queue(), "Other": queue()})) == "UPDATE_COMPLETE"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,8 +14,10 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.errors impo
     ConnectionLostError,
     CredentialsError,
     MissingBucketError,
+    RefusedError,
     RejectedError,
     StackError,
+    StackExistsError,
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
     ChangeSetRequest,
@@ -137,6 +140,26 @@ def test_what_never_reaches_aws(
     assert type(raised.value) is kind
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AlreadyExistsException", "Stack [demo] already exists"),
+        ("ValidationError", "Stack [demo] already exists and cannot be created again with the changeSet [c]."),
+    ],
+)
+def test_a_stack_that_is_there_is_told_from_other_refusals(
+    gateway: AwsGateway, cloudformation: Stubber, code: str, message: str
+) -> None:
+    request = ChangeSetRequest("demo", "c", True, TemplateLocation(body="x"), {}, (), None, None, None, "t")
+    cloudformation.add_client_error("create_change_set", code, message)
+    with pytest.raises(StackExistsError):
+        gateway.create_change_set(request)
+    cloudformation.add_client_error("create_change_set", "ValidationError", "Bucket [demo] already exists")
+    with pytest.raises(RejectedError) as other:
+        gateway.create_change_set(request)
+    assert not isinstance(other.value, StackExistsError)
 
 
 def test_an_endpoint_that_refuses_is_not_asked_for_long(gateway: AwsGateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,7 +500,7 @@ def test_no_client_is_made_before_aws_is_called() -> None:
 
 
 class Answers(Templates):
-    """Counts who asks for exports, the caller and a stack's resources; no stack exists."""
+    """Counts who asks for exports and the caller; no stack exists."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -496,7 +519,7 @@ class Answers(Templates):
         return self
 
     def paginate(self, **_: str) -> list[dict[str, Any]]:
-        return [{"Exports": [{"Name": f"export-{len(self.asked)}"}], "StackResourceSummaries": []}]
+        return [{"Exports": [{"Name": f"export-{len(self.asked)}"}]}]
 
 
 def test_what_a_creation_asks_for_is_asked_beside_the_look_and_counts_once() -> None:
@@ -510,20 +533,53 @@ def test_what_a_creation_asks_for_is_asked_beside_the_look_and_counts_once() -> 
     assert sorted(client.asked) == ["caller", "list_exports"]
     assert gateway.export_names() != first
     assert client.asked.count("list_exports") == 2
-    gateway.expect_resources("arn:demo")
-    assert gateway.resources("arn:demo") == []
-    assert client.asked.count("list_stack_resources") == 1
+
+
+class Meeting(Answers):
+    """Answers a look at a stack only while its resources are asked for as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = threading.Barrier(2, timeout=20)
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        self.both.wait()
+        return described()
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        self.both.wait()
+        return [{"StackResourceSummaries": []}]
+
+
+def test_what_is_asked_aside_is_asked_meanwhile_and_its_error_raised_where_its_answer_is_wanted() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._cfn = Meeting()
+    held = gateway.aside(lambda: gateway.resources("arn:demo"))
+    stack = gateway.glance("demo")
+    assert stack is not None
+    assert held.answer() == []
+
+    def refuse() -> None:
+        raise RefusedError("taken")
+
+    refused = gateway.aside(refuse)
+    with pytest.raises(RefusedError, match="taken"):
+        refused.answer()
+    assert refused.ready
 
 
 class Bucket:
-    """S3 that remembers what it was asked; `refusing`: how often an upload is refused."""
+    """S3 that remembers what it was asked; `refusing`: how often an upload is refused; `held`: what is there."""
 
     class meta:  # noqa: N801 - boto3's name
         endpoint_url = URL
 
-    def __init__(self, refusing: int = 0) -> None:
+    def __init__(self, refusing: int = 0, held: tuple[str, ...] = ()) -> None:
         self.asked: list[str] = []
         self.refusing = refusing
+        self.held = held
 
     def head_object(self, **asked: str) -> None:
         self.asked.append(f"head {asked['Key']}")
@@ -534,14 +590,18 @@ class Bucket:
         if self.refusing:
             self.refusing -= 1
             raise ClientError({"Error": {"Code": "NoSuchBucket", "Message": "no"}}, "PutObject")
+        if asked["Key"] in self.held:
+            assert asked.get("IfNoneMatch") == "*", "what is there is not written again"
+            raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "no"}}, "PutObject")
 
 
 @pytest.mark.parametrize(
     ("key", "temporary", "asked"),
     [
-        ("k", False, ["head k", "put k"]),
-        ("other", False, ["head k", "put k", "head other", "put other"]),
-        ("k", True, ["head k", "put k", "put k"]),
+        # AWS itself leaves alone what is there, so it is not asked first.
+        ("k", False, ["put k"]),
+        ("other", False, ["put k", "head other", "put other"]),
+        ("k", True, ["put k", "put k"]),
     ],
 )
 def test_an_expected_upload_counts_once_for_what_was_expected(key: str, temporary: bool, asked: list[str]) -> None:
@@ -555,6 +615,16 @@ def test_an_expected_upload_counts_once_for_what_was_expected(key: str, temporar
     upload[1].answer()
     assert gateway.put_template("b", key, "body", temporary=temporary) == f"{URL}/b/{key}"
     assert s3.asked == asked
+
+
+def test_an_expected_upload_of_what_is_there_is_none() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._clients["s3"] = s3 = Bucket(held=("k",))
+    gateway.expect_upload("b", "k", "body")
+    assert gateway.put_template("b", "k", "body", temporary=False) == f"{URL}/b/k"
+    assert s3.asked == ["put k"]
 
 
 def test_an_expected_upload_that_fails_is_tried_again_and_its_failure_told() -> None:

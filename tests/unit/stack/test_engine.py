@@ -22,12 +22,14 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.errors impo
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack.model import (
     ChangeSet,
+    ChangeSetRequest,
     ChangeSetState,
     Failure,
     Output,
     Resource,
     Stack,
     StackStatus,
+    TemplateLocation,
 )
 from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
 from ansible_collections.concert.platform.plugins.module_utils.stack.template import parse
@@ -330,6 +332,166 @@ class TestApply:
         assert aws.names().count("change_set") == 3
 
 
+class TestCreatedAtOnce:
+    """A new stack is planned by AWS while its names and imports are looked up; they decide whether it is made."""
+
+    def test_a_stack_that_was_seen_to_be_absent_is_not_looked_at_again(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.late = True
+        aws.planned, aws.operations = [ready(addition("Queue"))], [CREATED]
+        result = engine.present(desired(BUCKET), check=False, absent=True)
+        assert (result.changed, result.status, result.outputs) == (True, "CREATE_COMPLETE", {})
+        before = aws.names()[: aws.names().index("execute")]
+        assert before == ["create_change_set", "change_set", "stack_arn", "holders"]
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+    def test_one_that_exists_by_now_is_updated(self, engine: Engine, aws: FakeGateway, check: bool) -> None:
+        existing(aws)
+        aws.taken = {("AWS::S3::Bucket", "data"): "data"}
+        aws.planned, aws.operations = [ready()], [UPDATED]
+        text = CHANGED + "  Data: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: data}}\n"
+        result = engine.present(desired(text), check=check, absent=True)
+        assert result.changed
+        assert not aws.requests[-1].create
+        assert aws.stacks["demo"].status is (StackStatus.CREATE_COMPLETE if check else StackStatus.UPDATE_COMPLETE)
+
+    def test_a_failed_creation_that_is_there_by_now_is_recovered_first(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.ROLLBACK_COMPLETE)
+        aws.planned, aws.operations = [ready()], [DELETED, CREATED]
+        result = engine.present(desired(), check=False, absent=True)
+        assert (result.status, result.notes[0].split(":")[0]) == ("CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+
+    def test_in_check_mode_it_is_looked_at(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.planned = [ready()]
+        assert engine.present(desired(), check=True, absent=True).changed
+        assert aws.names()[0] == "describe"
+
+    @pytest.mark.parametrize("planned", [[ready()], [ChangeSet("", "", ChangeSetState.FAILED, "it exists")]])
+    def test_a_taken_name_refuses_what_is_planned_already(
+        self, engine: Engine, aws: FakeGateway, planned: list[ChangeSet]
+    ) -> None:
+        aws.late, aws.planned, aws.taken = True, planned, TAKEN
+        with pytest.raises(RefusedError, match=r"Data .*Stream .*import_existing"):
+            engine.present(desired(BUCKET), check=False)
+        assert "create_change_set" in aws.names()
+        assert "execute" not in aws.names()
+        assert (aws.stacks, aws.beside) == ({}, {"demo": []})
+
+    def test_a_missing_import_refuses_what_is_planned_already(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.late, aws.planned = True, [ChangeSet("", "", ChangeSetState.FAILED, "No export named e found.")]
+        text = TEXT + "    Properties: {QueueName: !ImportValue e}\n"
+        with pytest.raises(RejectedError, match=r"imports e, which no stack exports.*Nothing was changed"):
+            engine.present(desired(text), check=False)
+        assert "execute" not in aws.names()
+        assert (aws.stacks, aws.beside) == ({}, {"demo": []})
+
+    def test_what_is_taken_back_is_looked_up_first(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.late, aws.taken = True, TAKEN
+        with pytest.raises(RefusedError):
+            engine.present(desired(BUCKET, import_existing=True), check=False)
+        assert "create_change_set" not in aws.names()
+
+
+class TestSeenToEnd:
+    """The stack is looked at beside its last events, so that its outputs are there when its end is."""
+
+    @pytest.mark.parametrize("seen", [True, False], ids=["seen", "lagging"])
+    def test_the_outputs_are_those_of_the_end(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch, seen: bool
+    ) -> None:
+        told, asked = aws.describe, []
+
+        def glance(name_or_id: str) -> Stack | None:
+            found = told(name_or_id)
+            asked.append(name_or_id)
+            if found is None or found.status is not StackStatus.CREATE_COMPLETE:
+                return found
+            if not seen and len(asked) < 40:
+                return replace(found, status=StackStatus.CREATE_IN_PROGRESS)
+            return replace(found, outputs=(Output("A", "1"),))
+
+        monkeypatch.setattr(aws, "glance", glance)
+        aws.planned, aws.operations = [ready(addition("Queue"))], [CREATED]
+        result = engine.present(desired(), check=False)
+        assert (result.status, result.outputs) == ("CREATE_COMPLETE", {"A": "1"})
+        assert set(asked) == ({stack_id("demo", 2)} if seen else {stack_id("demo", 2), "demo"})
+
+    def test_a_look_that_fails_is_taken_again(
+        self, engine: Engine, aws: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = aws.describe
+
+        def glance(name_or_id: str) -> Stack | None:
+            if "/" in name_or_id:
+                raise RejectedError("Rate exceeded", "Throttling")
+            return told(name_or_id)
+
+        monkeypatch.setattr(aws, "glance", glance)
+        aws.planned, aws.operations = [ready(addition("Queue"))], [CREATED]
+        assert engine.present(desired(), check=False).status == "CREATE_COMPLETE"
+
+    def test_what_a_creation_made_is_told_by_its_events_and_what_an_update_left_by_a_list(
+        self, engine: Engine, aws: FakeGateway
+    ) -> None:
+        aws.planned, aws.operations = [ready(addition("Queue"))], [CREATED, UPDATED]
+        made = engine.present(desired(), check=False).resources
+        assert made == (Resource("Queue", "demo-Queue", "AWS::SQS::Queue", "CREATE_COMPLETE"),)
+        assert "resources" not in aws.names()
+        aws.held = {"demo": [Resource("Other", "o", "AWS::SQS::Queue", "CREATE_COMPLETE")]}
+        assert engine.present(desired(CHANGED), check=False).resources == tuple(aws.held["demo"])
+
+
+class TestSettled:
+    """What an earlier task began, brought to its end."""
+
+    @pytest.mark.parametrize("late", [True, False])
+    def test_a_creation_that_has_ended_is_asked_about_once(self, engine: Engine, aws: FakeGateway, late: bool) -> None:
+        existing(aws)
+        aws.late = late
+        aws.operations = [CREATED]
+        aws._start("demo", "concert-platform-0-1")
+        aws.clock.sleep(10)
+        result = engine.settled(desired(), check=False)
+        assert (result.changed, result.status) == (False, "CREATE_COMPLETE")
+        assert [entry.logical_id for entry in result.timeline] == ["Queue"]
+        assert sorted(aws.names()) == ["describe", "events", "template_text"]
+
+    def test_one_that_goes_on_is_not_described_again(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.CREATE_IN_PROGRESS)
+        aws.beside["demo"] = ["concert-platform-0"]
+        aws.planned = [ready(addition("Queue"))]
+        aws.requests = [ChangeSetRequest("demo", "c", True, TemplateLocation(), {}, (), None, None, None, "t")]
+        aws.operations = [CREATED]
+        aws._start("demo", "concert-platform-0-1")
+        assert engine.settled(desired(), check=False).status == "CREATE_COMPLETE"
+        assert aws.names().count("template_text") == 1
+        assert not [call for call in aws.calls if call == "describe demo"][1:]
+
+    def test_an_update_may_have_changed_the_template_meanwhile(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.UPDATE_IN_PROGRESS)
+        aws.operations = [UPDATED]
+        aws._start("demo", "concert-platform-0-1")
+        assert engine.settled(desired(), check=False).status == "UPDATE_COMPLETE"
+        assert aws.names().count("template_text") == 2
+
+    def test_a_failure_is_told_and_not_tried_again(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws, StackStatus.CREATE_IN_PROGRESS)
+        aws.operations = [
+            [
+                Happening(0, "demo", "CREATE_IN_PROGRESS"),
+                Happening(1, "Queue", "CREATE_FAILED", "no"),
+                Happening(2, "demo", "ROLLBACK_COMPLETE"),
+            ]
+        ]
+        aws._start("demo", "concert-platform-0-1")
+        with pytest.raises(OperationFailedError, match=r"Queue .* failed: no"):
+            engine.settled(desired(), check=False)
+        assert "create_change_set" not in aws.names()
+
+    def test_what_is_not_there_is_created(self, engine: Engine, aws: FakeGateway) -> None:
+        aws.planned, aws.operations = [ready()], [CREATED]
+        assert engine.settled(desired(), check=False).changed
+
+
 class TestNothingLeftBehind:
     """Whatever stops a run before it executes, its change set and placeholder go."""
 
@@ -385,6 +547,38 @@ class TestNothingLeftBehind:
         aws.planned, aws.operations = [ready()], [CREATED]
         engine.present(desired(), check=False)
         assert aws.beside["demo"] == ["by-hand", "concert-platform-run1"]
+
+    @pytest.mark.parametrize("check", [True, False], ids=["check", "empty-plan"])
+    @pytest.mark.parametrize(
+        ("age", "timeout", "gone"), [(3601.0, 30.0, True), (3599.0, 30.0, False), (5000.0, 7200.0, False)]
+    )
+    def test_what_a_killed_check_left_goes_once_no_run_can_be_at_it(
+        self, engine: Engine, aws: FakeGateway, age: float, timeout: float, gone: bool, check: bool
+    ) -> None:
+        existing(aws)
+        aws.beside["demo"] = ["by-hand", "concert-platform-old"]
+        aws.ages = {"by-hand": 1e6, "concert-platform-old": age}
+        aws.planned = [ready()] if check else []
+        engine.present(desired(CHANGED, timeout=timeout), check=check)
+        assert aws.beside["demo"] == (["by-hand"] if gone else ["by-hand", "concert-platform-old"])
+
+    def test_whoever_may_not_list_change_sets_may_check(self, engine: Engine, aws: FakeGateway) -> None:
+        existing(aws)
+        aws.planned, aws.failures = [ready()], {"change_sets": [RejectedError("no", "AccessDenied")]}
+        assert engine.present(desired(CHANGED), check=True).changed
+        assert aws.beside["demo"] == []
+
+    @pytest.mark.parametrize("others", [[], ["by-hand"], ["concert-platform-now"]], ids=str)
+    def test_a_placeholder_that_only_killed_checks_brought_about_goes_with_them(
+        self, engine: Engine, aws: FakeGateway, others: list[str]
+    ) -> None:
+        existing(aws, StackStatus.REVIEW_IN_PROGRESS)
+        aws.beside["demo"] = [*others, "concert-platform-old"]
+        aws.ages = {"concert-platform-old": 1e6}
+        aws.planned = [ready()]
+        engine.present(desired(), check=True)
+        assert aws.beside["demo"] == others
+        assert ("demo" in aws.stacks) is bool(others)
 
 
 class TestRecover:

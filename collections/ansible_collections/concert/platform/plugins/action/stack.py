@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         engine: Engine | None = None
         run_id = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{uuid.uuid4().hex[:8]}"
         try:
+            # What Ansible brought along is never garbage: this process, a fork for one task, need not look through it.
+            gc.freeze()
             desired, text = self._desired(options), self._template_text(options)
             with interruptible():
                 gateway = AwsGateway(Connection.from_options(options), look_ahead=True)
@@ -114,19 +119,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if result is not None:
                 return result
         desired = replace(desired, template=parse(*text) if text else None)
-        carry_out = {"present": engine.present, "settled": engine.settled, "absent": engine.absent}[options["state"]]
+        absent = look is not None and look.described is None
+        carry_out: dict[str, Callable[..., Result]] = {
+            "present": partial(engine.present, absent=absent),
+            "settled": engine.settled,
+            "absent": engine.absent,
+        }
         following = self._stacks_ahead(desired.name, task_vars)
         # Where one stack has changed or is going to, others will: a task looks ahead only once it found nothing to do.
         early = following and look is None and not looks.any_changed()
         ahead = gateway.look_ahead_at(following) if early else None
         unchanged = False
         try:
-            result = carry_out(desired, check=self._task.check_mode)
+            result = carry_out[options["state"]](desired, check=self._task.check_mode)
             unchanged = not result.changed
         finally:
             if not unchanged:
                 looks.changed()
-        if unchanged and ahead is None and len(following) > 1:
+        if unchanged and ahead is None and len(following) > 1 and options["state"] != "settled":
             ahead = gateway.look_ahead_at(following)
         for found in ahead() if ahead is not None else ():
             looks.put(found)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +30,14 @@ from botocore.exceptions import (
 )
 
 from ..connection import Connection
-from .errors import ConnectionLostError, CredentialsError, MissingBucketError, RejectedError, StackError
+from .errors import (
+    ConnectionLostError,
+    CredentialsError,
+    MissingBucketError,
+    RejectedError,
+    StackError,
+    StackExistsError,
+)
 from .events import OPERATION_STARTS
 from .looks import Look
 from .model import (
@@ -50,6 +59,8 @@ T = TypeVar("T")
 
 #: AWS's words for a change set without changes; the second is what nested stacks and transforms bring.
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
+#: AWS's words where a stack that is to be created is there.
+_EXISTS = re.compile(r"\bStack \[[^]]*\] already exists")
 _BAD_CREDENTIALS = frozenset(
     {
         "AuthFailure",
@@ -77,7 +88,7 @@ _LOOKS = {
 }
 _ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchBucketPolicy", "NotFoundException", "ResourceNotFoundException"})
 #: How many resources are looked for at once.
-_LOOKING = 10
+_LOOKING = 20
 
 
 class WallClock:
@@ -115,6 +126,37 @@ class _Ahead(Generic[T]):
         return self._answer
 
 
+class _Aside(Generic[T]):
+    """Work that is done beside what follows. Its error is raised where its answer is asked for."""
+
+    def __init__(self, work: Callable[[], T], *, together: bool) -> None:
+        self._work = work
+        self._found: list[T] = []
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        if not together:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._found.append(self._work())
+        except Exception as error:
+            self._error = error
+
+    @property
+    def ready(self) -> bool:
+        """Nobody would have to wait for it."""
+        return not self._thread.is_alive()
+
+    def answer(self) -> T:
+        """What it came to, waited for."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+
 class AwsGateway:
     """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3.
 
@@ -125,11 +167,11 @@ class AwsGateway:
     def __init__(self, connection: Connection, *, look_ahead: bool = False) -> None:
         self._connection = connection
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
         self._look_ahead = look_ahead
         self._ahead: tuple[str, _Ahead[str]] | None = None
         self._caller: _Ahead[dict[str, Any]] | None = None
         self._exports: _Ahead[frozenset[str]] | None = None
-        self._resources: tuple[str, _Ahead[list[Resource]]] | None = None
         self._upload: tuple[tuple[str, str], _Ahead[str]] | None = None
 
     @property
@@ -156,22 +198,33 @@ class AwsGateway:
 
     # looking
 
+    def aside(self, work: Callable[[], T]) -> _Aside[T]:
+        """Begin `work` beside what follows; without looking ahead, in its turn."""
+        # Clients are shared by threads; the one that all use is there before them.
+        _ = self._cfn
+        return _Aside(work, together=self._look_ahead)
+
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none."""
         ahead = _Ahead(lambda: self._read_template(name_or_id)) if self._look_ahead else None
+        stack = self.glance(name_or_id)
+        if stack is None:
+            self.expect_creation()
+        else:
+            self._ahead = (stack.stack_id, ahead) if ahead else None
+        return stack
+
+    def glance(self, name_or_id: str) -> Stack | None:
+        """The stack; None if there is none. Nobody is going to ask for its template next."""
         try:
             with self._plain(f"describing {name_or_id}"):
                 found = self._cfn.describe_stacks(StackName=name_or_id)["Stacks"]
         except RejectedError as error:
             if error.code == "ValidationError" and "does not exist" in str(error):
-                self.expect_creation()
                 return None
             raise
         stack = stack_of(found[0]) if found else None
-        if stack is None or stack.status is StackStatus.DELETE_COMPLETE:
-            return None
-        self._ahead = (stack.stack_id, ahead) if ahead else None
-        return stack
+        return None if stack is None or stack.status is StackStatus.DELETE_COMPLETE else stack
 
     def look_ahead_at(self, names: Sequence[str]) -> Callable[[], list[Look]]:
         """Start to look at several stacks at once; the function returned waits for the looks that succeeded."""
@@ -206,6 +259,8 @@ class AwsGateway:
     def expect_creation(self) -> None:
         """A stack that does not exist is likely to be created: what that asks for is asked at once."""
         if self._look_ahead and self._caller is None:
+            # The one that all use is there before the threads that use it.
+            _ = self._cfn
             self._caller = _Ahead(self._ask_caller)
             self._exports = _Ahead(self._read_exports)
 
@@ -217,31 +272,18 @@ class AwsGateway:
 
     def resources(self, stack_id: str) -> Sequence[Resource]:
         """What the stack holds, or held."""
-        expected, ahead = self._resources or ("", None)
-        self._resources = None
-        if ahead is not None and expected == stack_id and (found := ahead.answer()) is not None:
-            return found
         with self._plain("listing the stack's resources"):
-            return self._read_resources(stack_id)
-
-    def expect_resources(self, stack_id: str) -> None:
-        """Start to list what the stack holds, now that its operation has ended: it is asked for next."""
-        # Nobody is going to compare its template any more.
-        self._look_ahead = False
-        self._resources = (stack_id, _Ahead(lambda: self._read_resources(stack_id)))
-
-    def _read_resources(self, stack_id: str) -> list[Resource]:
-        pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-        return [
-            Resource(
-                logical_id=item["LogicalResourceId"],
-                physical_id=item.get("PhysicalResourceId", ""),
-                resource_type=item["ResourceType"],
-                status=item["ResourceStatus"],
-            )
-            for page in pages
-            for item in page["StackResourceSummaries"]
-        ]
+            pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            return [
+                Resource(
+                    logical_id=item["LogicalResourceId"],
+                    physical_id=item.get("PhysicalResourceId", ""),
+                    resource_type=item["ResourceType"],
+                    status=item["ResourceStatus"],
+                )
+                for page in pages
+                for item in page["StackResourceSummaries"]
+            ]
 
     def export_names(self) -> frozenset[str]:
         """All exports of the region."""
@@ -286,11 +328,15 @@ class AwsGateway:
         caller: dict[str, Any] = self._client("sts").get_caller_identity()
         return caller
 
+    def expect_holders(self, resource_types: Collection[str]) -> None:
+        """Make the clients that look for things of these types, while another answer is still on its way."""
+        for resource_type in resource_types:
+            self._client(_LOOKS[resource_type][0])
+
     def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
         """What exists under each type and name, by the identifier that an import takes; asked all at once."""
-        # Clients are shared by threads, but not made by them.
-        for resource_type, _ in names:
-            self._client(_LOOKS[resource_type][0])
+        # One thread makes the clients that the others share: as many at once would only be in each other's way.
+        self.expect_holders([resource_type for resource_type, _ in names])
         if not names:
             return []
         with ThreadPoolExecutor(min(_LOOKING, len(names))) as pool:
@@ -322,8 +368,6 @@ class AwsGateway:
 
     def create_change_set(self, request: ChangeSetRequest) -> tuple[str, str]:
         """The new change set's id, and the id of its stack."""
-        # What was asked ahead of it is old once it is carried out.
-        self._caller = self._exports = None
         arguments: dict[str, Any] = {
             "StackName": request.stack,
             "ChangeSetName": request.name,
@@ -355,6 +399,8 @@ class AwsGateway:
             with self._plain(f"planning {request.stack}"):
                 answer = self._cfn.create_change_set(**arguments)
         except RejectedError as error:
+            if request.create and _EXISTS.search(str(error)):
+                raise StackExistsError(str(error), error.code) from None
             # The name is this run's own: an earlier attempt arrived, and its answer was lost.
             if error.code != "AlreadyExistsException" or f"ChangeSet {request.name}" not in str(error).replace("[", ""):
                 raise
@@ -386,14 +432,17 @@ class AwsGateway:
         """The change sets that stand beside the stack."""
         with self._plain("listing change sets"):
             pages = self._cfn.get_paginator("list_change_sets").paginate(StackName=stack_id)
+            now = datetime.now(UTC)
             return [
-                ChangeSetName(item["ChangeSetId"], item["ChangeSetName"])
+                ChangeSetName(item["ChangeSetId"], item["ChangeSetName"], (now - item["CreationTime"]).total_seconds())
                 for page in pages
                 for item in page["Summaries"]
             ]
 
     def execute(self, change_set_id: str, token: str) -> None:
         """Start exactly this change set; a failure rolls back, also where a resource is replaced."""
+        # What was asked ahead of it is old from now on.
+        self._caller = self._exports = None
         with self._arrived(), self._plain("executing the plan"):
             self._cfn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token, DisableRollback=False)
 
@@ -490,9 +539,7 @@ class AwsGateway:
     def expect_upload(self, bucket: str, key: str, body: str) -> None:
         """The template is going to be put there: it is on its way from now on."""
         if self._look_ahead:
-            # Clients are shared by threads, but not made by them.
-            s3 = self._client("s3")
-            self._upload = ((bucket, key), _Ahead(lambda: self._put(s3, bucket, key, body, temporary=False)))
+            self._upload = ((bucket, key), _Ahead(lambda: self._put_new(self._client("s3"), bucket, key, body)))
 
     def put_template(self, bucket: str, key: str, body: str, *, temporary: bool) -> str:
         """Upload unless it is there; the URL that CloudFormation reads."""
@@ -515,6 +562,16 @@ class AwsGateway:
             s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml")
         return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
+    def _put_new(self, s3: Any, bucket: str, key: str, body: str) -> str:
+        """Upload what is hardly there yet: AWS is told to leave alone what is, instead of being asked first."""
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/yaml", IfNoneMatch="*")
+        except ClientError as error:
+            # The key is made of the content, so what is there is the same.
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+        return f"{s3.meta.endpoint_url}/{bucket}/{key}"
+
     def drop_template(self, bucket: str, key: str) -> None:
         """Remove a temporary upload for good, versions included."""
         s3 = self._client("s3")
@@ -535,9 +592,10 @@ class AwsGateway:
     # errors
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._connection.client(service)
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._connection.client(service)
+            return self._clients[service]
 
     @contextmanager
     def _arrived(self) -> Iterator[None]:

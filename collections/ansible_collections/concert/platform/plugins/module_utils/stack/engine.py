@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from . import guards, survivors
 from .diff import headline, render
@@ -23,11 +23,12 @@ from .errors import (
     RefusedError,
     RejectedError,
     StackError,
+    StackExistsError,
     StuckError,
     TemplateError,
 )
-from .events import Progress, first_cause, of_operation, settled_status, timeline
-from .gateway import Clock, Gateway, Reporter
+from .events import Progress, first_cause, of_operation, resources_of, settled_status, timeline
+from .gateway import Aside, Clock, Gateway, Reporter
 from .model import (
     STACK_TYPE,
     Action,
@@ -62,6 +63,9 @@ _PROVABLE = (StackStatus.CREATE_COMPLETE, StackStatus.UPDATE_COMPLETE, StackStat
 _PATIENCE = 20.0
 #: Seconds after which an operation that no event tells of is looked for in the stack's own status.
 _TOKEN_SECONDS = 30.0
+#: Seconds after which a change set of ours that nobody executed belongs to no run: none plans that long, nor any task
+#: that has no longer timeout.
+_STALE_SECONDS = 3600.0
 #: Seconds that a placeholder stack is given to disappear.
 _PLACEHOLDER_SECONDS = 60.0
 
@@ -137,6 +141,14 @@ class _Situation:
         return _pseudo(self.desired.name, self.stack.stack_id if self.stack else "")
 
 
+class _Ended(NamedTuple):
+    """How an operation ended. `stack`: as it was seen to have ended, where it was looked at in the same moment."""
+
+    status: StackStatus
+    events: tuple[Event, ...]
+    stack: Stack | None = None
+
+
 class Engine:
     """`run_id` names this run's change sets and tokens; `report` shows progress; `scrub` masks what became secret."""
 
@@ -149,18 +161,33 @@ class Engine:
 
     # present
 
-    def present(self, desired: Desired, *, check: bool, described: Stack | None = None) -> Result:
+    def present(
+        self,
+        desired: Desired,
+        *,
+        check: bool,
+        described: Stack | None = None,
+        text: str | None = None,
+        absent: bool = False,
+    ) -> Result:
         """The stack in its desired state, or with `check` the plan for it, nothing changed and nothing left behind.
 
-        `described`: the stack, where it was described just now.
+        `described`: the stack, where it was described just now; `text`: the template that it has then. `absent`: the
+        run has seen that there is no such stack; whether that still holds, AWS says when it is asked for a new one.
         """
         began = self._clock.now()
         deadline = began + desired.timeout
         if desired.template is not None:
             # Before anything else can fail, so that no failure shows a secret.
             self._keep_secret(desired.template, desired)
+        if absent and not check and desired.template is not None:
+            situation = self._situation(desired, None, None, None)
+            # Where there is one by now, which may be what holds the names, it is looked at as any other.
+            with suppress(StackExistsError, RefusedError):
+                result = self._change(situation, self._settings(situation), deadline, check=False)
+                return replace(result, seconds=round(self._clock.now() - began, 3))
         stack, found, recovered = self._recover(desired, deadline, check=check, described=described)
-        situation = self._look(desired, stack, found)
+        situation = self._look(desired, stack, found, text)
         settings = self._settings(situation)
         if _nothing_to_do(situation):
             result = self._finish(situation, Plan(work=False, settings=settings), deadline, check=check)
@@ -189,7 +216,12 @@ class Engine:
 
     def settled(self, desired: Desired, *, check: bool) -> Result:
         """What an earlier task began with `wait` false, brought to its end; its failure is raised, not tried again."""
-        stack = None if check else self._aws.describe(desired.name)
+        if check:
+            return self.present(desired, check=check)
+        # What is asked of the stack in any case is asked at once.
+        told = self._aws.aside(lambda: self._aws.events(desired.name))
+        text = self._aws.aside(lambda: self._aws.template_text(desired.name))
+        stack = self._aws.glance(desired.name)
         if stack is None:
             return self.present(desired, check=check)
         if desired.template is not None:
@@ -197,16 +229,17 @@ class Engine:
         if stack.status.in_progress:
             progress = Progress(desired.label, self._announced(stack), self._width)
             deadline = self._clock.now() + desired.timeout
-            status, events = self._watch(stack.stack_id, None, progress, deadline, desired)
-            if not status.succeeded:
-                raise self._failure(desired.template, desired, status, events)
-            result = self.present(desired, check=check)
+            ended = self._watch(stack.stack_id, None, progress, deadline, desired, glance=True)
+            # Whatever came after the creation would have made the status another one.
+            created = stack.status is StackStatus.CREATE_IN_PROGRESS and ended.status is StackStatus.CREATE_COMPLETE
         else:
-            events = of_operation(self._aws.events(stack.stack_id), None)
-            if not stack.status.succeeded:
-                raise self._failure(desired.template, desired, stack.status, events)
-            result = self.present(desired, check=check, described=stack)
-        return replace(result, timeline=(*timeline(events), *result.timeline))
+            ended = _Ended(stack.status, of_operation(told.answer(), None), stack)
+            created = True
+        if not ended.status.succeeded:
+            raise self._failure(desired.template, desired, ended.status, ended.events)
+        known = text.answer() if created and ended.stack is not None else None
+        result = self.present(desired, check=check, described=ended.stack, text=known)
+        return replace(result, timeline=(*timeline(ended.events), *result.timeline))
 
     def _announced(self, stack: Stack) -> int:
         """How many resources the operation that our own change set began touches; 0 where that is not known."""
@@ -284,11 +317,17 @@ class Engine:
             lambda found: found is None or not (found.status.in_progress or found.status is before.status),
         )
 
-    def _described(self, desired: Desired, deadline: float, accept: Callable[[Stack | None], bool]) -> Stack | None:
-        """The stack as soon as `accept` takes it; as it is, if that takes too long."""
+    def _described(
+        self,
+        desired: Desired,
+        deadline: float,
+        accept: Callable[[Stack | None], bool],
+        look: Callable[[str], Stack | None] | None = None,
+    ) -> Stack | None:
+        """The stack as soon as `accept` takes it; as it is, if that takes too long. `look`: how it is asked for."""
         pace, limit = Pace(self._clock, 0.5), min(deadline, self._clock.now() + _PATIENCE)
         while True:
-            found = self._aws.describe(desired.name)
+            found = (look or self._aws.describe)(desired.name)
             if accept(found) or self._clock.now() >= limit:
                 return found
             self._clock.sleep(min(pace.after(news=False), max(limit - self._clock.now(), 0.01)))
@@ -296,7 +335,7 @@ class Engine:
     def _roll_back(self, stack: Stack, desired: Desired, deadline: float) -> None:
         token = self._token()
         self._aws.roll_back(stack.stack_id, token, desired.role_arn)
-        status, events = self._watch(
+        status, events, _ = self._watch(
             stack.stack_id, token, Progress(f"{desired.label} rolling back", 0, self._width), deadline, desired
         )
         if status not in (StackStatus.ROLLBACK_COMPLETE, StackStatus.UPDATE_ROLLBACK_COMPLETE):
@@ -312,7 +351,7 @@ class Engine:
             token = self._token()
             self._aws.continue_rollback(stack.stack_id, token, skip, desired.role_arn)
             progress = Progress(f"{desired.label} rolling back", 0, self._width)
-            status, events = self._watch(stack.stack_id, token, progress, deadline, desired)
+            status, events, _ = self._watch(stack.stack_id, token, progress, deadline, desired)
             if status is StackStatus.UPDATE_ROLLBACK_COMPLETE:
                 return
             failing = stuck(self._aws.resources(stack.stack_id), events)
@@ -343,8 +382,10 @@ class Engine:
             if found.name.startswith(CHANGE_SET_PREFIX):
                 self._aws.delete_change_set(stack.name, found.name)
 
-    def _look(self, desired: Desired, stack: Stack | None, found: StackStatus | None) -> _Situation:
-        old_text = self._aws.template_text(stack.stack_id) if stack else None
+    def _look(
+        self, desired: Desired, stack: Stack | None, found: StackStatus | None, text: str | None = None
+    ) -> _Situation:
+        old_text = (text or self._aws.template_text(stack.stack_id)) if stack else None
         return self._situation(desired, stack, found, old_text)
 
     def _situation(
@@ -391,15 +432,16 @@ class Engine:
         if situation.stack is None and not check and desired.template_bucket and template.size > INLINE_LIMIT:
             # It travels while the names are looked up. Should the stack be refused, the object does no harm.
             self._aws.expect_upload(desired.template_bucket, _template_key(template), template.text)
+        if situation.stack is None and not check and not desired.import_existing:
+            # AWS plans meanwhile; what is found decides whether the plan is carried out.
+            vetted = self._aws.aside(lambda: self._vet(situation))
+            return self._by_change_set(situation, settings, deadline, check=False, vetted=vetted)
         taken = self._taken(situation) if situation.stack is None else ()
-        if taken and not situation.desired.import_existing:
-            survivors.refuse(situation.desired.name, taken)
+        if taken and not desired.import_existing:
+            survivors.refuse(desired.name, taken)
         missing = self._missing_imports(situation)
         if missing and not check:
-            raise RejectedError(
-                f"{situation.desired.name}: {situation.template.source} imports {', '.join(missing)}, "
-                "which no stack exports. Nothing was changed. Deploy the stack that exports it first."
-            )
+            self._refuse_missing(situation, missing)
         if missing:
             return self._plan_from_template(
                 situation, settings, f"planned from the template: no stack exports {', '.join(missing)} yet", taken
@@ -411,6 +453,34 @@ class Engine:
             )
         if taken:
             return self._take_back(situation, settings, taken, deadline, check=check)
+        return self._by_change_set(situation, settings, deadline, check=check)
+
+    def _vet(self, situation: _Situation) -> None:
+        """Refuse a new stack whose names are taken, or that imports what nobody exports."""
+        if taken := self._taken(situation):
+            survivors.refuse(situation.desired.name, taken)
+        if missing := self._missing_imports(situation):
+            self._refuse_missing(situation, missing)
+
+    def _refuse_missing(self, situation: _Situation, missing: Sequence[str]) -> NoReturn:
+        raise RejectedError(
+            f"{situation.desired.name}: {situation.template.source} imports {', '.join(missing)}, "
+            "which no stack exports. Nothing was changed. Deploy the stack that exports it first."
+        )
+
+    def _by_change_set(
+        self,
+        situation: _Situation,
+        settings: tuple[PropertyChange, ...],
+        deadline: float,
+        *,
+        check: bool,
+        vetted: Aside[None] | None = None,
+    ) -> Result:
+        """Plan by a change set, and execute exactly that; in check mode, or where a guard refuses, it is removed.
+
+        `vetted`: refuses a new stack, beside AWS's planning.
+        """
         name = f"{CHANGE_SET_PREFIX}{self._run_id}"
         temporary: str | None = None
         executed = False
@@ -422,8 +492,20 @@ class Engine:
                 if not check:
                     raise
                 return self._plan_from_template(situation, settings, f"planned from the template: {error}")
+            if vetted is not None and vetted.ready:
+                vetted.answer()
             requested = True
-            change_set = self._change_set(situation, name, location, deadline)
+            try:
+                change_set = self._change_set(situation, name, location, deadline)
+            except StackExistsError:
+                raise
+            except StackError:
+                # What refuses the stack here is said more plainly than AWS says it.
+                if vetted is not None:
+                    vetted.answer()
+                raise
+            if vetted is not None:
+                vetted.answer()
             plan = self._plan(situation, change_set, settings)
             self._guard(situation, plan)
             if check or not plan.work:
@@ -446,8 +528,10 @@ class Engine:
     def _taken(self, situation: _Situation) -> tuple[survivors.Survivor, ...]:
         """What exists under the names of a new stack's resources."""
         template, name = situation.template, situation.desired.name
-        if not any(str(spec.get("Type", "")) in survivors.NAME_PROPERTIES for spec in template.resources.values()):
+        types = {str(spec.get("Type", "")) for spec in template.resources.values()} & survivors.NAME_PROPERTIES.keys()
+        if not types:
             return ()
+        self._aws.expect_holders(types)
         pseudo = _pseudo(name, self._aws.stack_arn(name))
         resolver = template_resolver(template, situation.parameters.values, (), pseudo=pseudo)
         wanted = survivors.candidates(resolver)
@@ -487,7 +571,7 @@ class Engine:
             self._aws.execute(change_set.change_set_id, token)
             executed = True
             progress = Progress(f"{desired.label} importing", len(taken), self._width)
-            status, events = self._watch(change_set.stack_id, token, progress, deadline, desired)
+            status, events, _ = self._watch(change_set.stack_id, token, progress, deadline, desired)
             if status is not StackStatus.IMPORT_COMPLETE:
                 raise self._failure(situation.template, desired, status, events)
         finally:
@@ -643,15 +727,33 @@ class Engine:
         return self._result(situation, plan, stack, changed=plan.changed)
 
     def _discard(self, situation: _Situation, name: str) -> None:
-        """Remove a change set that is not executed, and the placeholder stack that only it brought about."""
+        """Remove a change set that is not executed, and the placeholder stack that only it brought about.
+
+        With it goes what a run left that was killed while it planned, long enough ago that it cannot be at work.
+        """
         desired = situation.desired
         self._aws.delete_change_set(desired.name, name)
-        if situation.stack is not None or situation.found is not None:
+        stack = situation.stack or self._aws.glance(desired.name)
+        if stack is None:
             return
-        stack = self._aws.describe(desired.name)
-        if stack is None or stack.status is not StackStatus.REVIEW_IN_PROGRESS:
+        try:
+            others = [found for found in self._aws.change_sets(stack.stack_id) if found.name != name]
+        except RejectedError:
+            if situation.stack is None:
+                raise
+            # Whoever may not list them tidies nothing up; this run has left nothing.
             return
-        if any(found.name != name for found in self._aws.change_sets(stack.stack_id)):
+        stale = [
+            found
+            for found in others
+            if found.name.startswith(CHANGE_SET_PREFIX) and found.age > max(_STALE_SECONDS, desired.timeout)
+        ]
+        for found in stale:
+            self._aws.delete_change_set(desired.name, found.name)
+        if stack.status is not StackStatus.REVIEW_IN_PROGRESS or len(stale) < len(others):
+            return
+        if situation.found is not None and not stale:
+            # It was there before, and nothing tells that it is ours.
             return
         self._aws.delete_stack(stack.stack_id, self._token())
         pace, limit = Pace(self._clock), self._clock.now() + _PLACEHOLDER_SECONDS
@@ -702,20 +804,28 @@ class Engine:
         if not desired.wait:
             begun = sum(1 for change in plan.changes if change.action is not Action.DYNAMIC)
             self._report(f"{desired.label} 0/{begun} · begun; AWS works on it while the run goes on")
-            stack = self._aws.describe(stack_id)
+            stack = self._aws.glance(stack_id)
             return self._result(situation, plan, stack, changed=True)
         total = sum(1 for change in plan.changes if change.action is not Action.DYNAMIC)
         progress = Progress(desired.label, total, self._width)
-        status, events = self._watch(stack_id, token, progress, deadline, desired)
-        if not status.succeeded:
-            raise self._failure(situation.template, desired, status, events)
+        ended = self._watch(stack_id, token, progress, deadline, desired, glance=True)
+        if not ended.status.succeeded:
+            raise self._failure(situation.template, desired, ended.status, ended.events)
         already = "stack_policy" if situation.stack is not None else ""
-        self._aws.expect_resources(stack_id)
-        finished = self._finish(situation, plan, deadline, check=False, already=already)
-        return replace(finished, timeline=timeline(events))
+        finished = self._finish(situation, plan, deadline, check=False, already=already, ended=ended)
+        return replace(finished, timeline=timeline(ended.events))
 
-    def _finish(self, situation: _Situation, plan: Plan, deadline: float, *, check: bool, already: str = "") -> Result:
-        """The settings beside the change set made true, then the result."""
+    def _finish(
+        self,
+        situation: _Situation,
+        plan: Plan,
+        deadline: float,
+        *,
+        check: bool,
+        already: str = "",
+        ended: _Ended | None = None,
+    ) -> Result:
+        """The settings beside the change set made true, then the result. `ended`: how what was executed ended."""
         desired, stack = situation.desired, situation.stack
         changed = plan.changed
         if check:
@@ -729,38 +839,59 @@ class Engine:
                 self._aws.set_stack_policy(desired.name, desired.stack_policy or {})
             elif stack is not None:
                 self._set_notifications(situation, stack, deadline)
-        if changed:
-            # A stack that is new is not known everywhere at once, and its outputs come with its final status.
-            stack = self._described(desired, deadline, lambda found: found is not None and not found.status.in_progress)
-            if stack is None:
-                raise ConnectionLostError(
-                    f"{desired.name} was deployed, but AWS does not tell of it yet. Run again: it is taken up."
-                )
-        result = self._result(situation, plan, stack, changed=changed)
-        if changed and stack is not None:
-            result = replace(result, resources=tuple(self._aws.resources(stack.stack_id)))
-        return result
+        if not changed:
+            return self._result(situation, plan, stack, changed=changed)
+        held: Aside[Sequence[Resource]] | None = None
+        if stack is not None:
+            holder = stack.stack_id
+            held = self._aws.aside(lambda: self._aws.resources(holder))
+        # A stack that is new is not known everywhere at once, and its outputs come with its final status.
+        stack = (ended.stack if ended else None) or self._described(
+            desired,
+            deadline,
+            lambda found: found is not None and not found.status.in_progress,
+            self._aws.glance,
+        )
+        if stack is None:
+            raise ConnectionLostError(
+                f"{desired.name} was deployed, but AWS does not tell of it yet. Run again: it is taken up."
+            )
+        resources = held.answer() if held else resources_of(ended.events if ended else ())
+        return replace(self._result(situation, plan, stack, changed=changed), resources=tuple(resources))
 
     def _set_notifications(self, situation: _Situation, stack: Stack, deadline: float) -> None:
         desired, token = situation.desired, self._token()
         topics = desired.notification_arns or ()
         if self._aws.update_settings(stack, topics, situation.template.capabilities, token):
             progress = Progress(desired.label, 0, self._width)
-            status, events = self._watch(stack.stack_id, token, progress, deadline, desired)
+            status, events, _ = self._watch(stack.stack_id, token, progress, deadline, desired)
             if not status.succeeded:
                 raise self._failure(situation.template, desired, status, events)
 
     def _watch(
-        self, stack_id: str, token: str | None, progress: Progress, deadline: float, desired: Desired
-    ) -> tuple[StackStatus, tuple[Event, ...]]:
-        """Wait for the operation to end, showing what happens; its final status and events."""
+        self,
+        stack_id: str,
+        token: str | None,
+        progress: Progress,
+        deadline: float,
+        desired: Desired,
+        *,
+        glance: bool = False,
+    ) -> _Ended:
+        """Wait for the operation to end, showing what happens; its final status and events.
+
+        `glance`: the stack is asked for next, so it is asked for beside what may be the last events.
+        """
         self.at_work = True
         known: dict[str, Event] = {}
         shown: set[str] = set()
         pace, began = Pace(self._clock), self._clock.now()
         lost_at: float | None = None
+        seen: Aside[Stack | None] | None = None
         while True:
             fresh: list[Event] = []
+            if glance and progress.nearly_done:
+                seen = self._aws.aside(lambda: self._aws.glance(stack_id))
             try:
                 fresh = [event for event in self._aws.events(stack_id, frozenset(known)) if event.event_id not in known]
                 lost_at = None
@@ -772,7 +903,7 @@ class Engine:
                         self._aws.describe(stack_id) is None
                     ):
                         # A deleted stack's history may be gone as soon as the stack is.
-                        return StackStatus.DELETE_COMPLETE, of_operation(tuple(known.values()), token)
+                        return _Ended(StackStatus.DELETE_COMPLETE, of_operation(tuple(known.values()), token))
                 # A connection that comes back, fewer calls, a new stack that AWS does not know everywhere yet.
                 lost_at = self._clock.now() if lost_at is None else lost_at
                 if self._clock.now() - lost_at >= _PATIENCE:
@@ -787,14 +918,14 @@ class Engine:
             status = settled_status(operation)
             if status is not None:
                 self.at_work = False
-                return status, operation
+                return _Ended(status, operation, _ended_as(status, seen))
             if not operation and now - began >= _TOKEN_SECONDS:
                 # No event tells of it by our token: the stack itself says whether anything goes on.
                 stack = self._aws.describe(stack_id)
                 if stack is None or not stack.status.in_progress:
                     ended = stack.status if stack else StackStatus.DELETE_COMPLETE
-                    return ended, of_operation(tuple(known.values()), None)
-            pause = pace.after(bool(news), last=progress.nearly_done)
+                    return _Ended(ended, of_operation(tuple(known.values()), None))
+            pause = pace.after(bool(news), last=progress.few_left)
             self._pause(pause, deadline, lambda: _still_running(desired, progress, self._clock.now()))
 
     def _failure(
@@ -929,7 +1060,7 @@ class Engine:
     ) -> tuple[Event, ...]:
         token = self._token()
         self._aws.delete_stack(stack.stack_id, token, desired.role_arn, retain)
-        status, events = self._watch(
+        status, events, _ = self._watch(
             stack.stack_id, token, Progress(desired.label, total, self._width), deadline, desired
         )
         if status is not StackStatus.DELETE_COMPLETE:
@@ -997,6 +1128,18 @@ def _nothing_to_do(situation: _Situation) -> bool:
         and (desired.role_arn is None or desired.role_arn == stack.role_arn)
         and (desired.notification_arns is None or set(desired.notification_arns) == set(stack.notification_arns))
     )
+
+
+def _ended_as(status: StackStatus, seen: Aside[Stack | None] | None) -> Stack | None:
+    """The stack as it was seen beside its last events, if it had ended by then for that look too."""
+    if seen is None:
+        return None
+    try:
+        stack = seen.answer()
+    except StackError:
+        # It is asked for again by itself.
+        return None
+    return stack if stack is not None and stack.status is status else None
 
 
 def _retyped(logical_id: str, old: Resolver, new: Resolver) -> bool:

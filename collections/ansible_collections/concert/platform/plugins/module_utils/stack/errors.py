@@ -85,6 +85,10 @@ class RejectedError(StackError):
         return self.code in THROTTLED
 
 
+class StackExistsError(RejectedError):
+    """A stack was to be created, and AWS has one of that name."""
+
+
 class MissingBucketError(RejectedError):
     """The bucket that large templates go through does not exist (yet)."""
 

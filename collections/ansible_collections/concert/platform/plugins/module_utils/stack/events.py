@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .model import STACK_TYPE, Event, Failure, ResourceTime, StackStatus, Timeline
+from .model import STACK_TYPE, Event, Failure, Resource, ResourceTime, StackStatus, Timeline
 
 #: Statuses in which an operation starts; rollbacks and clean-ups are its continuation.
 OPERATION_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
@@ -60,6 +60,14 @@ def first_cause(
         if event.about_stack and ("ROLLBACK" in event.status or event.status.endswith("_FAILED")):
             return Failure(event.logical_id, STACK_TYPE, event.reason, event.stack_name, event.status)
     return None
+
+
+def resources_of(events: Iterable[Event]) -> tuple[Resource, ...]:
+    """What the creation of a stack has brought about, as its events tell it, in the order of their names."""
+    last = {event.logical_id: event for event in events if not event.about_stack}
+    return tuple(
+        Resource(name, event.physical_id, event.resource_type, event.status) for name, event in sorted(last.items())
+    )
 
 
 def timeline(events: Sequence[Event]) -> Timeline:
@@ -139,6 +147,11 @@ class Progress:
             lines.append(self.line(now))
             self._fresh, self._failed, self._said, self._quiet_since = [], [], now, now
         return lines
+
+    @property
+    def few_left(self) -> bool:
+        """At most a sixth of the operation's resources, or three, are not done yet."""
+        return self.total > 0 and self.total - len(self._done) <= max(3, self.total // 6)
 
     @property
     def nearly_done(self) -> bool:

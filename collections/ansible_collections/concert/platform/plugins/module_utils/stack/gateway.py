@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from .model import ChangeSet, ChangeSetName, ChangeSetRequest, Event, Resource, Stack
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Clock(Protocol):
@@ -25,6 +28,17 @@ class Reporter(Protocol):
         """Show one line."""
 
 
+class Aside(Protocol[T_co]):
+    """What is worked out while something else goes on."""
+
+    @property
+    def ready(self) -> bool:
+        """Nobody would have to wait for it."""
+
+    def answer(self) -> T_co:
+        """What it came to, waited for; its error is raised here."""
+
+
 class Gateway(Protocol):
     """AWS as the engine sees it. Every method may raise RejectedError, ConnectionLostError or CredentialsError."""
 
@@ -32,8 +46,14 @@ class Gateway(Protocol):
     def region(self) -> str:
         """The region that is called."""
 
+    def aside(self, work: Callable[[], T]) -> Aside[T]:
+        """Begin `work`, which only looks, beside what follows."""
+
     def describe(self, name_or_id: str) -> Stack | None:
         """The stack; None if there is none. A deleted one is found by its id only."""
+
+    def glance(self, name_or_id: str) -> Stack | None:
+        """As `describe`, where nobody is going to ask for the template next."""
 
     def template_text(self, name_or_id: str) -> str:
         """The template as it was sent."""
@@ -43,9 +63,6 @@ class Gateway(Protocol):
 
     def resources(self, stack_id: str) -> Sequence[Resource]:
         """What the stack holds, or held."""
-
-    def expect_resources(self, stack_id: str) -> None:
-        """Start to list what the stack holds, now that its operation has ended: it is asked for next."""
 
     def export_names(self) -> frozenset[str]:
         """All exports of the region."""
@@ -58,6 +75,9 @@ class Gateway(Protocol):
 
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part: it tells partition, region and account."""
+
+    def expect_holders(self, resource_types: Collection[str]) -> None:
+        """Things of these types are going to be looked for: get ready for that."""
 
     def holders(self, names: Sequence[tuple[str, str]]) -> Sequence[str | None]:
         """For each type and name, what an import calls the thing that exists under it (an alias: its key's id).

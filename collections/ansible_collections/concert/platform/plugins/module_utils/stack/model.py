@@ -216,10 +216,11 @@ class ChangeSet:
 
 @dataclass(frozen=True)
 class ChangeSetName:
-    """A change set found beside a stack."""
+    """A change set found beside a stack. `age`: seconds since it was asked for."""
 
     change_set_id: str
     name: str
+    age: float = 0.0
 
 
 @dataclass(frozen=True)
