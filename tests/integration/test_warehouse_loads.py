@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,8 +51,14 @@ class Loads:
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT COUNT(*) FROM concert_dw.{table}")[0][0])
 
-    def stages(self) -> list[list[Any]]:
-        return self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'concert_stage'")
+    def stages(self, left: int = 0) -> list[list[Any]]:
+        """The stages, once no more than so many are left: a load does not wait for its own to go."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'concert_stage'")
+            if len(found) <= left or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +277,52 @@ def test_loads_of_one_table_take_turns(loads: Loads, tmp_path: Path) -> None:
     assert loads.stages() == []
 
 
+def test_all_tables_load_side_by_side_each_file_once(loads: Loads, tmp_path: Path) -> None:
+    directory = generated(tmp_path / "data", "--format", "csv", "--gzip")
+    second = "artist_id,name\nsecond-file,Second\n"
+    (directory / "artists.more.csv").write_text(second)
+    (directory / "artist.csv").write_text(second)
+    planned = loads.load("all", directory, check=True)
+    assert [Path(path).name for path in planned["pending"]] == [
+        "artists.csv.gz", "artists.more.csv", "concerts.csv.gz", "ticket_sales.csv.gz", "venues.csv.gz",
+    ]  # fmt: skip
+    began = datetime.now(UTC)
+    done = loads.load("all", directory)
+    assert (done.get("msg"), done["changed"], len(done["loaded"])) == (None, True, 5)
+    assert done["rows_inserted"] == sum(GOOD.values()) + 1
+    assert [loads.count(table) for table in TABLES] == [GOOD[t] + (t == "artists") for t in TABLES]
+    assert loads.stages() == []
+    # The tables' statistics are gathered, so that the first question after a load is planned for what is there.
+    gathered = (
+        f"SELECT COUNT(*) FROM pg_stat_user_tables WHERE schemaname = 'concert_dw' AND last_analyze > '{began}'"
+        " AND relname IN ('artists', 'venues', 'concerts', 'ticket_sales')"
+    )
+    deadline = time.monotonic() + 10
+    while loads.rows(gathered) != [[len(TABLES)]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for check in (True, False):
+        again = loads.load("all", directory, check=check)
+        assert (again.get("msg"), again["changed"], again["loaded"], again["pending"]) == (None, False, [], [])
+
+
+def test_a_bad_file_among_all_tables_does_not_keep_the_others_out(loads: Loads, tmp_path: Path) -> None:
+    directory = generated(tmp_path / "data", "--format", "csv")
+    head, first, *rest = (directory / "venues.csv").read_text().splitlines(keepends=True)
+    (directory / "venues.csv").write_text(head + first.replace(first.split(",")[0], "", 1) + "".join(rest))
+    (directory / "artists.csv").write_text("artist_id,nome\na,b\n")
+    for table in ("venues", "artists", "concerts", "ticket_sales"):
+        body = (directory / f"{table}.csv").read_bytes()
+        loads.s3.put_object(Bucket=BUCKET, Key=f"some-bad/{table}/1.csv", Body=body)
+    refused = loads.load("all", f"s3://{BUCKET}/some-bad/")
+    assert (refused["failed"], refused["changed"], refused["rows_rejected"]) == (True, True, 1)
+    assert "venues/1.csv' has 1 bad rows" in refused["msg"]
+    assert "artists/1.csv' has a column 'nome'" in refused["msg"]
+    assert sorted(refused["loaded"]) == [f"s3://{BUCKET}/some-bad/{t}/1.csv" for t in ("concerts", "ticket_sales")]
+    assert [loads.count(table) for table in TABLES] == [0, 0, GOOD["concerts"], GOOD["ticket_sales"]]
+    assert loads.stages() == []
+
+
 def test_what_a_dead_run_left_is_removed_after_a_day(loads: Loads, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     old, young = ((now - timedelta(hours=hours)).strftime("%Y%m%d%H%M%S") for hours in (30, 1))
@@ -278,7 +331,7 @@ def test_what_a_dead_run_left_is_removed_after_a_day(loads: Loads, tmp_path: Pat
     path = tmp_path / "a.jsonl"
     path.write_text('{"artist_id": "a", "name": "A"}\n')
     loads.load("artists", path)
-    assert loads.stages() == [[f"artists_{young}_0a1b2c3d"]]
+    assert loads.stages(1) == [[f"artists_{young}_0a1b2c3d"]]
     loads.rows(f"DROP TABLE concert_stage.artists_{young}_0a1b2c3d")
 
 
