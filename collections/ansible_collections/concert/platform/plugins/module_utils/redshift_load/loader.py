@@ -252,9 +252,11 @@ class Loader:
             merged = self._api.batch_rows([*stage.merge_identical, stage.counts], uuid.uuid4().hex, 5)[0]
             rows, keys, breaking = (int(value or 0) for value in merged)
         if breaking or keys < rows:
-            found, repeated = self._api.query_all([stage.breakers(MOST_DETAILS), stage.repeated(MOST_DETAILS)])
+            found, repeated, repeating = self._api.query_all(
+                [stage.breakers(MOST_DETAILS), stage.repeated(MOST_DETAILS), stage.repeating_rows]
+            )
             rejected += self._located(stage, source, found, repeated)
-            breaking += sum(int(count) for _, count in repeated)
+            breaking += int(repeating[0][0] or 0)
         total = copied_out + breaking
         return Outcome(
             source, stage.name, rows_unchanged=rows - breaking, rows_rejected=total,
