@@ -194,7 +194,8 @@ def test_the_deployer_releases_compares_and_goes_back(deployer: Deployer, tmp_pa
         [stack] = deployer.site.client("cloudformation").describe_stacks(
             StackName="concert-platform-compute-development"
         )["Stacks"]
-        return next(one["ParameterValue"] for one in stack["Parameters"] if one["ParameterKey"] == "ApiRateLimit")
+        found = {one["ParameterKey"]: str(one["ParameterValue"]) for one in stack["Parameters"]}
+        return found["ApiRateLimit"]
 
     listed = deployer.run(playbook="playbooks/releases.yml")
     assert listed.code == 0, why(listed)
