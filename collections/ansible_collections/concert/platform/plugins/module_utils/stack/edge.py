@@ -433,7 +433,7 @@ class AwsGateway:
             raw=tuple(change["ResourceChange"] for change in changes if "ResourceChange" in change),
         )
 
-    def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
+    def change_sets(self, stack_id: str) -> list[ChangeSetName]:
         """The change sets that stand beside the stack."""
         with self._plain("listing change sets"):
             pages = self._cfn.get_paginator("list_change_sets").paginate(StackName=stack_id)
