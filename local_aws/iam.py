@@ -26,6 +26,9 @@ from local_aws import keys
 from local_aws.context import Context
 
 RELIES_ON = (
+    "ministack.core.iam_actions:_BOTOCORE_SERVICE_MAP",
+    "ministack.core.iam_actions:_lambda_action",
+    "ministack.core.iam_actions:_match_rest_action",
     "ministack.core.iam_actions:access_denied_response",
     "ministack.core.iam_actions:request_tag_context",
     "ministack.core.iam_evaluator:AuthError",
@@ -44,6 +47,14 @@ SSE_KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _WRITE = ("kms:GenerateDataKey",)
 _READ = ("kms:Decrypt",)
 _SEND = ("kms:GenerateDataKey", "kms:Decrypt")
+
+# Lambda's operations that IAM calls otherwise.
+_LAMBDA_ACTIONS = {
+    "GetLayerVersionByArn": "GetLayerVersion",
+    "Invoke": "InvokeFunction",
+    "InvokeAsync": "InvokeFunction",
+    "InvokeWithResponseStream": "InvokeFunction",
+}
 
 KEY_USES: dict[str, tuple[str, ...]] = {
     "kinesis:PutRecord": _WRITE,
@@ -154,17 +165,43 @@ def install(context: Context) -> None:
             action, options = refusal.action, {**options, "resource_arn": refusal.resource}
         return ministack_denied(service, action, principal, request_id, **options)
 
+    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
+    iam_actions._lambda_action = _lambda_action
     iam_actions.request_tag_context = request_context
     iam_evaluator.enforce = enforce
     iam_actions.access_denied_response = denied_response
 
 
+def _lambda_action(method: str, path: str) -> str | None:
+    """What IAM calls a request to Lambda. ministack takes one on an alias or on function URLs for another one."""
+    called = iam_actions._match_rest_action("lambda", method, path)
+    return _LAMBDA_ACTIONS.get(called, called) if called else None
+
+
 def _parts(action: str, region: str) -> list[str]:
-    """ARN of each parameter that a call names; ministack asks about all of the account's."""
+    """ARN of each thing that a call names: ministack asks about all of the account's, or one that is none."""
+    if action.startswith("glue:"):
+        return _catalog_parts(action, region)
     if action not in ("ssm:GetParameters", "ssm:DeleteParameters"):
         return []
     names = [name for name in _json(_body.get()).get("Names", []) if isinstance(name, str)]
     return [f"arn:aws:ssm:{region}:{get_account_id()}:parameter/{name.lstrip('/')}" for name in names]
+
+
+def _catalog_parts(action: str, region: str) -> list[str]:
+    """The catalog, and the database and the table or tables in it: Glue asks for rights to each."""
+    named = _json(_body.get())
+    catalog = f"arn:aws:glue:{region}:{get_account_id()}"
+    of_database = action.endswith("Database")
+    described = named.get("DatabaseInput") or named.get("TableInput") or named
+    own = described.get("Name") or named.get("TableName")
+    database = own if of_database else named.get("DatabaseName")
+    if not isinstance(database, str):
+        return []
+    parts = [f"{catalog}:catalog", f"{catalog}:database/{database}"]
+    if not of_database:
+        parts.append(f"{catalog}:table/{database}/{own or '*'}")
+    return parts
 
 
 def _function_behind(access_key: str) -> str:

@@ -18,15 +18,16 @@ trap 'rm -f "$body"' EXIT
   done
   $found || echo "The plan failed before it had a page. The job's log says why."
 } >"$body"
-# GitHub takes 65,536 characters; the whole plan is in the job's log.
+# GitHub takes 65,536 characters. A list that is cut off is closed again; the whole plan is in the job's log.
 if [ "$(wc -c <"$body")" -gt 65000 ]; then
-  head -c 64000 "$body" >"$body.short"
-  printf '\n\n… cut here; the whole plan is in the log of the job.\n' >>"$body.short"
-  mv "$body.short" "$body"
+  short=$(head -c 60000 "$body" | iconv -c -f UTF-8 -t UTF-8)
+  printf '%s\n\n</details>\n\n… cut here; the whole plan is in the log of the job.\n' "${short%$'\n'*}" >"$body"
 fi
 
+# Another's comment may begin alike; only ours can be changed.
 previous=$(gh api "repos/$GITHUB_REPOSITORY/issues/$number/comments" --paginate \
-  --jq ".[] | select(.body | startswith(\"$marker\")) | .id" | head -n 1)
+  --jq ".[] | select(.user.type == \"Bot\" and (.body | startswith(\"$marker\"))) | .id")
+previous=${previous%%$'\n'*}
 if [ -n "$previous" ]; then
   gh api --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$previous" --silent -F "body=@$body"
 else

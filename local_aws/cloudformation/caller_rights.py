@@ -221,7 +221,6 @@ _POINTERS = {
         "ExecutionRoleArn",
     ),
     "sns:Subscribe": ("TopicArn",),
-    "sns:Unsubscribe": ("TopicArn",),
     "sns:SetTopicAttributes": ("Topics",),
     "sqs:SetQueueAttributes": ("Queues",),
 }
@@ -233,7 +232,7 @@ _KINDS = {
     "AWS::SageMaker::EndpointConfig": "endpoint-config",
     "AWS::SageMaker::Model": "model",
 }
-# AWS evaluates these on any resource: there is none yet, or they list.
+# AWS evaluates these on any resource: there is none yet, they list, or IAM knows no ARN for what they touch.
 _ANY = (
     "cloudwatch:DescribeAlarms",
     "config:Describe*",
@@ -246,6 +245,8 @@ _ANY = (
     "logs:DescribeResourcePolicies",
     "logs:*LogDelivery",
     "redshift-serverless:ListSnapshot*",
+    "sns:*SubscriptionAttributes",
+    "sns:Unsubscribe",
     "xray:*",
 )
 

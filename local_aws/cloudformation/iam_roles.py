@@ -1,4 +1,7 @@
-"""The property of AWS::IAM::Role and AWS::IAM::User that the emulator drops: their permissions boundary."""
+"""What the emulator leaves out of AWS::IAM::Role and AWS::IAM::User: their boundary, and whether a policy exists.
+
+It attaches any ARN. AWS's own policies are taken as they come: the emulator has only some of them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ RELIES_ON = (
     "ministack.services.iam:_users",
 )
 
+_AWS = "arn:aws:iam::aws:policy/"
+
 
 def install() -> None:
     """Extend both types' handlers."""
@@ -22,6 +27,9 @@ def install() -> None:
 
 
 def _bound(principal: dict[str, Any], properties: Properties) -> None:
+    for policy in properties.get("ManagedPolicyArns") or ():
+        if not str(policy).startswith(_AWS) and iam._boundary_policy_error(policy):
+            raise ValueError(f"Policy {policy} does not exist or is not attachable.")
     boundary = properties.get("PermissionsBoundary")
     if boundary and iam._boundary_policy_error(boundary):
         raise ValueError(f"Scope ARN: {boundary} does not exist or is not attachable.")

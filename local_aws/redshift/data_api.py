@@ -299,10 +299,11 @@ def _check_statements(body: Mapping[str, Any], sqls: Sequence[str], parameters: 
     names = [parameter.get("name") for parameter in parameters]
     if len(set(names)) < len(names):
         raise _invalid("Parameters contain duplicate names.")
-    used = set().union(*(parameter_names(sql) for sql in sqls))
-    unused = sorted(name for name in names if name and name not in used)
-    if unused:
-        raise _invalid(f"Parameters list contains unused parameters: {unused}.")
+    if names:
+        used = set().union(*(parameter_names(sql) for sql in sqls))
+        unused = sorted(name for name in names if name and name not in used)
+        if unused:
+            raise _invalid(f"Parameters list contains unused parameters: {unused}.")
 
 
 def _target(body: Mapping[str, Any]) -> tuple[model.Record, model.Record]:

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import ExecStatus
 
-from local_aws.redshift import external, load_errors, transfer
+from local_aws.redshift import external, load_errors, table_keys, transfer
 from local_aws.redshift.errors import Refused, StatementError
 from local_aws.redshift.results import Result, read_result
 from local_aws.redshift.tables import BYTES_CONSTRAINT
@@ -35,6 +35,9 @@ RETENTION_SECONDS = 24 * 3600
 TOKEN_SECONDS = 8 * 3600
 MAX_KEPT = 20_000
 WORKERS = 48
+DEFINE_TABLES = ("create ... table", "alter table")
+#: Statements after which a session begins otherwise than before.
+CHANGE_SESSIONS = ("create database", "drop database", "alter user", "drop user", "drop group", "drop role")
 
 
 class Status(StrEnum):
@@ -97,6 +100,8 @@ class Submission:
     pid: int = 0
     cancelled: bool = False
     connection: Connection | None = None
+    connection_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held to cancel on the connection and to give it away: a cancellation must not reach who uses it next."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
     known_failure: str = ""
     """Why it cannot run, found before it was begun."""
@@ -165,11 +170,11 @@ class Statements:
                 f"Could not cancel a query that is already in {submission.status.value} state with ID: "
                 f"{submission.identifier}.",
             )
-        submission.cancelled = True
-        connection = submission.connection
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                connection.cancel_safe(timeout=5.0)
+        with submission.connection_lock:
+            submission.cancelled = True
+            if submission.connection is not None:
+                with contextlib.suppress(psycopg.Error):
+                    submission.connection.cancel_safe(timeout=5.0)
         return True
 
     def forget(self) -> None:
@@ -188,7 +193,7 @@ class Statements:
     ) -> list[tuple[Any, ...]]:
         """The rows of a query of our own, run as `user`; for the calls that list what a database holds."""
         try:
-            with self._warehouse.connect(namespace, database, user) as connection:
+            with self._warehouse.session(namespace, database, user) as connection:
                 return connection.execute(query.encode(), values).fetchall()
         except StatementError as error:
             raise AwsError("ValidationException", str(error)) from error
@@ -212,11 +217,13 @@ class Statements:
             del self._kept[key]
 
     def _run(self, submission: Submission, loop: asyncio.AbstractEventLoop) -> None:
+        session = None
         try:
             submission.set(Status.PICKED)
             if submission.known_failure:
                 raise StatementError(submission.known_failure)
-            self._execute(submission)
+            session = self._warehouse.enter(submission.namespace, submission.database, submission.user)
+            self._execute(submission, session.connection)
         except StatementError as error:
             _finish(submission, Status.FAILED, _described(error))
         except psycopg.Error as error:
@@ -228,21 +235,22 @@ class Statements:
         else:
             _finish(submission, Status.FINISHED, "")
         finally:
-            submission.connection = None
+            with submission.connection_lock:
+                submission.connection = None
             loop.call_soon_threadsafe(submission.done.set)
+            if session is not None:
+                self._warehouse.leave(session, reusable=not submission.cancelled)
 
-    def _execute(self, submission: Submission) -> None:
-        connection = self._warehouse.connect(submission.namespace, submission.database, submission.user)
-        with contextlib.closing(connection):
-            submission.connection = connection
-            submission.pid = connection.info.backend_pid
-            submission.set(Status.STARTED)
-            together = submission.batch and not submission.auto_commit
-            with connection.transaction() if together else contextlib.nullcontext():
-                for number, part in enumerate(submission.parts, 1):
-                    if submission.cancelled:
-                        raise psycopg.errors.QueryCanceled("canceling statement due to user request")
-                    self._execute_part(submission, part, number, connection, together=together)
+    def _execute(self, submission: Submission, connection: Connection) -> None:
+        submission.connection = connection
+        submission.pid = connection.info.backend_pid
+        submission.set(Status.STARTED)
+        together = submission.batch and not submission.auto_commit
+        with connection.transaction() if together else contextlib.nullcontext():
+            for number, part in enumerate(submission.parts, 1):
+                if submission.cancelled:
+                    raise psycopg.errors.QueryCanceled("canceling statement due to user request")
+                self._execute_part(submission, part, number, connection, together=together)
 
     def _execute_part(
         self, submission: Submission, part: Part, number: int, connection: Connection, *, together: bool
@@ -273,7 +281,15 @@ class Statements:
             if statement.command == "unload":
                 part.rows = unload(connection, statement.tokens, submission.namespace)
                 return
-            _run_query(statement, part, submission, connection)
+            if statement.command not in CHANGE_SESSIONS:
+                _run_and_note(statement, part, submission, connection)
+                return
+            # Before as well: a database that somebody is connected to cannot be dropped.
+            self._warehouse.forget_sessions()
+            try:
+                _run_query(statement, part, submission, connection)
+            finally:
+                self._warehouse.forget_sessions()
 
     def _copy(self, statement: Statement, part: Part, submission: Submission, connection: Connection) -> int:
         """Carry out a COPY and keep what became of it. Bad rows are kept whatever becomes of its transaction."""
@@ -316,6 +332,17 @@ def _finish(submission: Submission, status: Status, error: str) -> None:
 
 def _needs_transaction(statement: Statement) -> bool:
     return statement.command in ("copy", "unload")
+
+
+def _run_and_note(statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:
+    """Run a statement, and keep what PostgreSQL has no place for."""
+    keys = table_keys.said(statement.tokens) if statement.command in DEFINE_TABLES else None
+    if keys is None or (keys.only_if_new and table_keys.exists(connection, keys)):
+        _run_query(statement, part, submission, connection)
+        return
+    with connection.transaction():
+        _run_query(statement, part, submission, connection)
+        table_keys.note(connection, keys)
 
 
 def _run_query(statement: Statement, part: Part, submission: Submission, connection: Connection) -> None:

@@ -24,6 +24,8 @@ from local_aws.redshift.transfer_rows import CHARACTERS, Column, Path, Rows, dec
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+PIECE_BYTES = 128 * 1024
+
 
 @dataclass(frozen=True)
 class Load:
@@ -130,11 +132,11 @@ class _Copying:
         if as_it_is is not None:
             # Most files are right, and PostgreSQL reads CSV faster than anything here. What it refuses is read again,
             # row by row, to find out which rows are to blame.
+            how, start = as_it_is
             try:
                 with self.connection.transaction(), ThreadPoolExecutor(1) as beside:
-                    how, lines = as_it_is
-                    looking = beside.submit(_as_expected, lines, self.columns, self.load.options)
-                    count = self._send(how, lines)
+                    looking = beside.submit(_as_expected, data, start, self.columns, self.load.options)
+                    count = self._send(how, memoryview(data)[start:])
                     if looking.result():
                         return count
                     raise psycopg.Rollback
@@ -151,12 +153,14 @@ class _Copying:
                 self._blame([_refused_row(error, rows)], at)
         return len(rows.values)
 
-    def _send(self, how: str, data: bytes) -> int:
+    def _send(self, how: str, data: bytes | memoryview) -> int:
         """Give PostgreSQL data in this format; how many rows it took."""
         statement = f"COPY {self.load.table} ({_names(self.columns)}) FROM STDIN WITH ({how})"
         with self.connection.cursor() as cursor:
             with cursor.copy(statement.encode()) as sink:
-                sink.write(data)
+                # In pieces, so that PostgreSQL reads the first while the next is on its way.
+                for start in range(0, len(data), PIECE_BYTES):
+                    sink.write(data[start : start + PIECE_BYTES])
             return cursor.rowcount
 
     def _send_rows(self, rows: Rows) -> None:
@@ -242,8 +246,8 @@ def _objects(store: ObjectStore, load: Load) -> Iterable[tuple[str, str]]:
     return [(bucket, key) for (bucket, key), mandatory in found if mandatory or key in store.keys(bucket, key)]
 
 
-def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tuple[str, bytes] | None:
-    """How PostgreSQL can read a CSV file by itself as Redshift would, and the lines; None when it cannot.
+def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tuple[str, int] | None:
+    """How PostgreSQL can read a CSV file by itself as Redshift would, and where its rows begin; None when it cannot.
 
     The two agree but for a few things, each of which sends the file to be read row by row: \\N as NULL, blank lines of
     a single column, and what `_as_expected` looks for.
@@ -253,23 +257,28 @@ def _whole_csv(data: bytes, columns: Sequence[Column], options: Options) -> tupl
         compression=options.compression, empty_as_null=options.empty_as_null, time_format=options.time_format,
         date_format=options.date_format, max_errors=options.max_errors, manifest=options.manifest,
     )  # fmt: skip
-    if options != plain or options.time_format.startswith("epoch") or len(columns) < 2 or b"\\N" in data:
+    if options != plain or options.time_format.startswith("epoch") or len(columns) < 2:
         return None
-    body = data
+    # The file may be large: it is not copied, and searched for one byte, which is fast, before it is for two.
+    if b"\\" in data and b"\\N" in data:
+        return None
+    start = 0
     for _ in range(options.header_lines):
-        line, _, body = body.partition(b"\n")
-        if b'"' in line:
+        end = data.find(b"\n", start)
+        if end < 0 or data.find(b'"', start, end) >= 0:
             return None
-    if not body.strip():
+        start = end + 1
+    if re.compile(rb"\S").search(data, start) is None:
         return None
     characters = [column for column in columns if column.kind in CHARACTERS]
     how = "FORMAT csv, NULL ''"
     if options.delimiter:
         how += f", DELIMITER {sql.Literal(options.delimiter).as_string(None)}"
     # An empty value without quotes is NULL of itself.
-    if characters and not (options.empty_as_null and b'""' not in body):
+    plain_values = b'"' not in data or data.find(b'""', start) < 0
+    if characters and not (options.empty_as_null and plain_values):
         how += f", {'FORCE_NULL' if options.empty_as_null else 'FORCE_NOT_NULL'} ({_names(characters)})"
-    return how, body
+    return how, start
 
 
 _MOMENTS = r"^(\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2}(\.\d+)?)?)?)?$"
@@ -277,10 +286,10 @@ _ANY_MOMENTS = r"^(\d.*)?$"
 _DAYS = r"^(\d{4}-\d{2}-\d{2})?$"
 
 
-def _as_expected(body: bytes, columns: Sequence[Column], options: Options) -> bool:
+def _as_expected(data: bytes, start: int, columns: Sequence[Column], options: Options) -> bool:
     """Whether dates, moments and decimals are written so that PostgreSQL reads them as Redshift does.
 
-    PostgreSQL takes moments in other forms, and rounds decimals that Redshift cuts.
+    The rows begin at `start`. PostgreSQL takes moments in other forms, and rounds decimals that Redshift cuts.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -300,10 +309,13 @@ def _as_expected(body: bytes, columns: Sequence[Column], options: Options) -> bo
     names = [column.name for column in columns]
     try:
         table = pyarrow.csv.read_csv(
-            pa.py_buffer(body),
-            read_options=pyarrow.csv.ReadOptions(column_names=names),
+            pa.py_buffer(memoryview(data)[start:]),
+            # One thread: PostgreSQL is at work beside it.
+            read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=options.delimiter or ",", newlines_in_values=b'"' in body, ignore_empty_lines=False
+                delimiter=options.delimiter or ",",
+                newlines_in_values=data.find(b'"', start) >= 0,
+                ignore_empty_lines=False,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(patterns, pa.string()),

@@ -49,6 +49,13 @@ CALLS: Final = {
         *((f"lambda:{name}", "lambda:{r}:{a}:function:concert-api-chatbot-{e}") for name in
           ("GetAlias", "GetFunctionConfiguration", "UpdateAlias", "UpdateFunctionCode")),
     ],
+    # What it reads beside what CloudFormation reads; the account's users and root key are for an auditor.
+    "the audit": [
+        *((f"iam:{name}", "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs") for name in
+          ("GetPolicy", "GetPolicyVersion")),
+        ("lambda:ListFunctionUrlConfigs", "lambda:{r}:{a}:function:concert-api-chatbot-{e}"),
+        ("secretsmanager:GetResourcePolicy", "secretsmanager:{r}:{a}:secret:redshift!concert-namespace-{e}-owner-x"),
+    ],
     "preflight": [
         ("sts:GetCallerIdentity", "*"),
         # Of other environments too: which of them manages API Gateway's log role.
@@ -114,7 +121,9 @@ CALLS: Final = {
     "subscriptions": [
         ("sns:Subscribe", "sns:{r}:{a}:concert-critical-alerts-{e}"),
         ("sns:ListSubscriptionsByTopic", "sns:{r}:{a}:concert-critical-alerts-{e}"),
-        *((f"sns:{name}", "*") for name in ("ListSubscriptions", "ListTopics")),
+        *((f"sns:{name}", "*") for name in (
+            "GetSubscriptionAttributes", "ListSubscriptions", "ListTopics", "SetSubscriptionAttributes", "Unsubscribe",
+        )),
     ],
     "verification": [
         ("s3:GetObject", "s3:::concert-data-processed-{e}-{a}/canary/x"),

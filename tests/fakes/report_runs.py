@@ -76,7 +76,8 @@ def failed(read: dict[str, Template]) -> dict[str, Any]:
         "seconds": 31.5,
         "reason": "limit <exceeded> & more",
     }
-    broken = {"failed": True, "changed": True, "msg": message, "timeline": [entry]}
+    planned = changes(read["compute"], "Add")
+    broken = {"failed": True, "changed": True, "msg": message, "timeline": [entry], "changes": planned}
     stacks = {**{layer: {} for layer in LAYERS}, "compute": broken}
     stacks |= {layer: given["stacks"][layer] for layer in ("networking", "storage")}
     return arguments(read, stacks, complete=False, verification={})

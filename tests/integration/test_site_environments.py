@@ -122,6 +122,21 @@ def test_targets_do_not_begin_after_a_canary_failed(production: Production, tmp_
     assert "Nothing was changed in 'later'" in " ".join(alone.output.split())
 
 
+def test_the_only_canary_s_failure_says_what_was_not_begun(production: Production, tmp_path: Path) -> None:
+    """Ansible ends when no target is left to go on with, before the others' own check."""
+    shutil.copytree(production.inventory, tmp_path / "prod")
+    hosts = yaml.safe_load((tmp_path / "prod/hosts.yml").read_text())
+    bad = {"platform_account_id": "444444444444"}
+    hosts["all"]["children"]["deployment_targets"]["hosts"] = {"later": None, "bad": bad, "last": None}
+    hosts["all"]["children"]["canary_targets"]["hosts"] = {"bad": None}
+    (tmp_path / "prod/hosts.yml").write_text(yaml.safe_dump(hosts))
+    run = Production(production.site, tmp_path / "prod").run("--tags", "nothing_else")
+    assert run.code != 0
+    said = " ".join(run.output.split())
+    assert "The canary bad failed. Nothing was begun in last, later, so nothing was changed there." in said
+    assert "later : ok=" not in said
+
+
 TEARDOWN = ("--limit", HOME, "-e", "teardown_confirm=production")
 
 

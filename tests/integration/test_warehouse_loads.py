@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_load import ActionModule as LoadAction
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule as MigrateAction
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load import loader
 
 from tests.integration.local_aws.redshift_support import TRUST_REDSHIFT, create_role
 from tests.integration.warehouse_actions import TestWarehouse, run_action
@@ -50,8 +52,14 @@ class Loads:
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT COUNT(*) FROM concert_dw.{table}")[0][0])
 
-    def stages(self) -> list[list[Any]]:
-        return self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'concert_stage'")
+    def stages(self, left: int = 0) -> list[list[Any]]:
+        """The stages, once no more than so many are left: a load does not wait for its own to go."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'concert_stage'")
+            if len(found) <= left or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +228,21 @@ def test_a_refusal_shows_the_rows_and_the_way_out(loads: Loads, tmp_path: Path) 
     assert loads.rows("SELECT sale_id FROM concert_dw.ticket_sales") == [["s-1"]]
 
 
+def test_all_bad_rows_count_though_few_are_looked_at(
+    loads: Loads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "MOST_DETAILS", 1)
+    path = tmp_path / "artists.csv"
+    repeated = "".join(f"a{number},one\na{number},two\na{number},three\n" for number in range(4))
+    path.write_text(f"artist_id,name,popularity_score\n{repeated}".replace("\n", ",1\n").replace("score,1", "score"))
+    with path.open("a") as file:
+        file.write("good,Good,1\nbad,Bad,101\nworse,Worse,102\n")
+    done = loads.load("artists", path, on_bad_rows="skip")
+    assert (done.get("msg"), done["rows_inserted"], done["rows_rejected"]) == (None, 1, 14)
+    assert len(done["rejected"]) == 4
+    assert loads.rows("SELECT rows_loaded, rows_rejected FROM concert_dw.load_history") == [[1, 14]]
+
+
 def test_a_file_stored_anew_changes_only_what_differs(loads: Loads, tmp_path: Path) -> None:
     names = "artist_id,name,popularity_score\n"
     loads.s3.put_object(Bucket=BUCKET, Key="anew/artists.csv", Body=names + "a,Ann,10\nb,Bob,20\nb,Bob,20\n")
@@ -270,6 +293,52 @@ def test_loads_of_one_table_take_turns(loads: Loads, tmp_path: Path) -> None:
     assert loads.stages() == []
 
 
+def test_all_tables_load_side_by_side_each_file_once(loads: Loads, tmp_path: Path) -> None:
+    directory = generated(tmp_path / "data", "--format", "csv", "--gzip")
+    second = "artist_id,name\nsecond-file,Second\n"
+    (directory / "artists.more.csv").write_text(second)
+    (directory / "artist.csv").write_text(second)
+    planned = loads.load("all", directory, check=True)
+    assert [Path(path).name for path in planned["pending"]] == [
+        "artists.csv.gz", "artists.more.csv", "concerts.csv.gz", "ticket_sales.csv.gz", "venues.csv.gz",
+    ]  # fmt: skip
+    began = datetime.now(UTC)
+    done = loads.load("all", directory)
+    assert (done.get("msg"), done["changed"], len(done["loaded"])) == (None, True, 5)
+    assert done["rows_inserted"] == sum(GOOD.values()) + 1
+    assert [loads.count(table) for table in TABLES] == [GOOD[t] + (t == "artists") for t in TABLES]
+    assert loads.stages() == []
+    # The tables' statistics are gathered, so that the first question after a load is planned for what is there.
+    gathered = (
+        f"SELECT COUNT(*) FROM pg_stat_user_tables WHERE schemaname = 'concert_dw' AND last_analyze > '{began}'"
+        " AND relname IN ('artists', 'venues', 'concerts', 'ticket_sales')"
+    )
+    deadline = time.monotonic() + 10
+    while loads.rows(gathered) != [[len(TABLES)]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for check in (True, False):
+        again = loads.load("all", directory, check=check)
+        assert (again.get("msg"), again["changed"], again["loaded"], again["pending"]) == (None, False, [], [])
+
+
+def test_a_bad_file_among_all_tables_does_not_keep_the_others_out(loads: Loads, tmp_path: Path) -> None:
+    directory = generated(tmp_path / "data", "--format", "csv")
+    head, first, *rest = (directory / "venues.csv").read_text().splitlines(keepends=True)
+    (directory / "venues.csv").write_text(head + first.replace(first.split(",")[0], "", 1) + "".join(rest))
+    (directory / "artists.csv").write_text("artist_id,nome\na,b\n")
+    for table in ("venues", "artists", "concerts", "ticket_sales"):
+        body = (directory / f"{table}.csv").read_bytes()
+        loads.s3.put_object(Bucket=BUCKET, Key=f"some-bad/{table}/1.csv", Body=body)
+    refused = loads.load("all", f"s3://{BUCKET}/some-bad/")
+    assert (refused["failed"], refused["changed"], refused["rows_rejected"]) == (True, True, 1)
+    assert "venues/1.csv' has 1 bad rows" in refused["msg"]
+    assert "artists/1.csv' has a column 'nome'" in refused["msg"]
+    assert sorted(refused["loaded"]) == [f"s3://{BUCKET}/some-bad/{t}/1.csv" for t in ("concerts", "ticket_sales")]
+    assert [loads.count(table) for table in TABLES] == [0, 0, GOOD["concerts"], GOOD["ticket_sales"]]
+    assert loads.stages() == []
+
+
 def test_what_a_dead_run_left_is_removed_after_a_day(loads: Loads, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     old, young = ((now - timedelta(hours=hours)).strftime("%Y%m%d%H%M%S") for hours in (30, 1))
@@ -278,7 +347,7 @@ def test_what_a_dead_run_left_is_removed_after_a_day(loads: Loads, tmp_path: Pat
     path = tmp_path / "a.jsonl"
     path.write_text('{"artist_id": "a", "name": "A"}\n')
     loads.load("artists", path)
-    assert loads.stages() == [[f"artists_{young}_0a1b2c3d"]]
+    assert loads.stages(1) == [[f"artists_{young}_0a1b2c3d"]]
     loads.rows(f"DROP TABLE concert_stage.artists_{young}_0a1b2c3d")
 
 

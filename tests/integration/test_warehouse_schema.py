@@ -126,6 +126,24 @@ BY_HAND = [
         ],
     ),
     (
+        "ALTER TABLE concert_dw.concerts ALTER DISTSTYLE EVEN",
+        "ALTER TABLE concert_dw.concerts ALTER DISTSTYLE KEY DISTKEY artist_id",
+        ["table concerts / distribution: 'EVEN' in the warehouse, 'KEY (artist_id)' by the migrations"],
+    ),
+    (
+        "ALTER TABLE concert_dw.ticket_sales ALTER COMPOUND SORTKEY (concert_id)",
+        "ALTER TABLE concert_dw.ticket_sales ALTER COMPOUND SORTKEY (purchase_timestamp, concert_id)",
+        [
+            "table ticket_sales / sort key: 'concert_id' in the warehouse, "
+            "'purchase_timestamp, concert_id' by the migrations"
+        ],
+    ),
+    (
+        "ALTER TABLE concert_dw.venues ALTER SORTKEY AUTO",
+        "ALTER TABLE concert_dw.venues ALTER COMPOUND SORTKEY (city, capacity)",
+        ["table venues / sort key (city, capacity): in the migrations, not in the warehouse"],
+    ),
+    (
         "COMMENT ON COLUMN concert_dw.artists.name IS 'what they are called'",
         "COMMENT ON COLUMN concert_dw.artists.name IS 'Name as it is announced'",
         [

@@ -55,7 +55,9 @@ def test_a_tag_runs_its_roles_and_preflight(tag: str, roles: set[str]) -> None:
         ),
         pytest.param(["--tags", "migrate"], ["Bring the warehouse's schema to its desired state"], id="migrate"),
         pytest.param(
-            ["--tags", "load"], ["load | Require a table and a file", "load | Load the file, once"], id="load"
+            ["--tags", "load"],
+            ["load | Require a table and a place", "load | Load what is named, each file once"],
+            id="load",
         ),
         pytest.param(["--tags", "lake"], ["lake | Let the warehouse query the lake"], id="lake"),
         pytest.param(["--tags", "routines"], ["routines | Take the day's snapshots"], id="routines"),

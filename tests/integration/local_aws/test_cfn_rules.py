@@ -193,6 +193,19 @@ def test_an_import_that_nobody_exports_rolls_back_before_any_resource(stack: Sta
     ]
 
 
+def test_a_role_takes_only_policies_that_exist(stack: Stack) -> None:
+    def body(policy: str) -> dict[str, Any]:
+        return template(
+            {"Role": ("AWS::IAM::Role", {"ManagedPolicyArns": [policy], "AssumeRolePolicyDocument": TRUST})}
+        )
+
+    nobody = "arn:aws:iam::000000000000:policy/nobody-made-this"
+    assert stack.create(body("arn:aws:iam::aws:policy/SecurityAudit")) == "CREATE_COMPLETE"
+    assert stack.update(body(nobody)) == "UPDATE_ROLLBACK_COMPLETE"
+    reasons = [event.get("ResourceStatusReason", "") for event in stack.events()]
+    assert any(f"Policy {nobody} does not exist or is not attachable." in reason for reason in reasons)
+
+
 def test_a_custom_named_resource_is_not_replaced(stack: Stack) -> None:
     def body(path: str) -> dict[str, Any]:
         role = {"RoleName": stack.name, "Path": path, "AssumeRolePolicyDocument": TRUST}

@@ -6,6 +6,8 @@ import importlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -73,6 +75,30 @@ def refused(call: Callable[[], Any]) -> str:
     error = caught.value.response["Error"]
     assert error["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError")
     return str(error["Message"])
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "action"),
+    [
+        ("list_function_url_configs", {}, "lambda:ListFunctionUrlConfigs"),
+        ("get_alias", {"Name": "live"}, "lambda:GetAlias"),
+        ("update_alias", {"Name": "live", "FunctionVersion": "1"}, "lambda:UpdateAlias"),
+        ("delete_alias", {"Name": "live"}, "lambda:DeleteAlias"),
+        ("get_function_concurrency", {}, "lambda:GetFunctionConcurrency"),
+        ("delete_function_concurrency", {}, "lambda:DeleteFunctionConcurrency"),
+        ("invoke", {}, "lambda:InvokeFunction"),
+    ],
+)
+def test_a_call_of_lambda_is_judged_by_its_own_name(
+    as_user: Any, call: str, arguments: dict[str, str], action: str
+) -> None:
+    name = f"nobody-{uuid.uuid4().hex[:8]}"
+    read = as_user({"Action": ["lambda:GetFunction", "lambda:ListAliases"], "Resource": "*"})
+    assert f"perform: {action}" in refused(partial(getattr(read("lambda"), call), FunctionName=name, **arguments))
+    may = as_user({"Action": action, "Resource": "*"})("lambda")
+    # There is no such function: to be told so, one must be allowed to ask.
+    with suppress(may.exceptions.ResourceNotFoundException):
+        getattr(may, call)(FunctionName=name, **arguments)
 
 
 def test_a_metric_namespace_is_a_condition(as_user: Any) -> None:
@@ -265,6 +291,22 @@ def test_what_a_module_relies_on_is_still_in_ministack(module: str) -> None:
     for name in names:
         source, _, attribute = name.partition(":")
         assert hasattr(importlib.import_module(source), attribute), f"{name} is gone"
+
+
+def test_a_catalogs_database_and_table_are_judged_each(client: Callable[..., Any], as_user: Any) -> None:
+    database = f"db_{uuid.uuid4().hex[:8]}"
+    client("glue").create_database(DatabaseInput={"Name": database})
+    client("glue").create_table(DatabaseName=database, TableInput={"Name": "artists"})
+    catalog = "arn:aws:glue:us-east-1:000000000000"
+    arns = [f"{catalog}:catalog", f"{catalog}:database/{database}", f"{catalog}:table/{database}/artists"]
+    glue = as_user({"Action": "glue:Get*", "Resource": arns})("glue")
+    assert glue.get_database(Name=database)["Database"]["Name"] == database
+    assert glue.get_table(DatabaseName=database, Name="artists")["Table"]["Name"] == "artists"
+    for left_out in arns:
+        other = as_user({"Action": "glue:Get*", "Resource": [arn for arn in arns if arn != left_out]})("glue")
+        refused(partial(other.get_table, DatabaseName=database, Name="artists"))
+        if "table/" not in left_out:
+            refused(partial(other.get_database, Name=database))
 
 
 def test_several_parameters_are_judged_one_by_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -169,6 +170,52 @@ def test_a_running_statement_is_cancelled(warehouse: Warehouse) -> None:
     assert code_of(late) == "ValidationException"
 
 
+def pids(warehouse: Warehouse, sqls: list[str]) -> list[int]:
+    return [int(warehouse.run(sql)["RedshiftPid"]) for sql in sqls]
+
+
+def test_a_statement_begins_with_nothing_of_the_session_before(warehouse: Warehouse) -> None:
+    """Connections are kept, and what a session leaves in them is not."""
+    warehouse.run(["SET search_path TO dw", "CREATE TEMP TABLE passing (a int)", "INSERT INTO passing VALUES (1)"])
+    assert "passing" in warehouse.error("SELECT * FROM passing")
+    assert warehouse.rows("SELECT current_schema()") == [["public"]]
+    used = pids(warehouse, ["SELECT 1"] * 3)
+    assert len(set(used)) < 3, "no connection is kept"
+
+
+def test_a_session_that_ended_is_replaced(warehouse: Warehouse) -> None:
+    warehouse.run("SELECT 1")
+    warehouse.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'concerts'"
+    )
+    assert [warehouse.rows("SELECT 1") for _ in range(4)] == [[[1]]] * 4
+
+
+def test_kept_sessions_are_in_nobodys_way(warehouse: Warehouse) -> None:
+    warehouse.run("CREATE DATABASE passing")
+    for _ in range(2):
+        warehouse.run("SELECT 1", Database="passing")
+    warehouse.run("DROP DATABASE passing")
+    # What is given to a user by hand holds for the next statement of a user who was seen before.
+    data = warehouse.data(**{"aws_access_key_id": "test", "aws_secret_access_key": "test"})
+    assert warehouse.rows("SELECT current_user", data=data, admin=False) == [["IAM:RootIdentity"]]
+    warehouse.run('ALTER USER "IAM:RootIdentity" SET search_path TO dw')
+    try:
+        assert warehouse.rows("SHOW search_path", data=data, admin=False) == [["dw"]]
+    finally:
+        warehouse.run('ALTER USER "IAM:RootIdentity" RESET search_path')
+    assert warehouse.rows("SHOW search_path", data=data, admin=False) != [["dw"]]
+
+
+def test_a_cancellation_does_not_reach_who_comes_next(warehouse: Warehouse) -> None:
+    data = warehouse.data()
+    for _ in range(5):
+        identifier = warehouse.submit("SELECT pg_sleep(0.05)")
+        with suppress(ClientError):
+            data.cancel_statement(Id=identifier)
+        assert warehouse.rows("SELECT 1") == [[1]]
+
+
 def test_statements_are_listed_by_status_and_name(warehouse: Warehouse) -> None:
     name = f"listed-{uuid.uuid4().hex[:6]}"
     good = warehouse.run("SELECT 1", StatementName=name)
@@ -213,6 +260,66 @@ def test_varchar_counts_bytes_and_keys_are_not_enforced(warehouse: Warehouse) ->
     )
     warehouse.run("ALTER TABLE dw.bytes ALTER COLUMN k TYPE varchar(6)")
     warehouse.run("INSERT INTO dw.bytes VALUES ('ééé', 'b')")
+
+
+@pytest.mark.parametrize(
+    ("sqls", "style", "keys"),
+    [
+        pytest.param(["CREATE TABLE dw.keyed (a int, b int)"], 10, {}, id="nothing-is-said"),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int DISTKEY, b int SORTKEY)"], 1, {"a": (True, 0), "b": (False, 1)},
+            id="with-the-columns",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int, c int) DISTSTYLE EVEN INTERLEAVED SORTKEY (b, a, c)"], 0,
+            {"b": (False, 1), "a": (False, -2), "c": (False, 3)}, id="interleaved",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed DISTSTYLE ALL SORTKEY (b) AS SELECT 1 AS a, 2 AS b"], 8, {"b": (False, 1)},
+            id="from-a-query",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.model (z int, a int) DISTKEY (a) SORTKEY (a)",
+             "CREATE TABLE dw.keyed (LIKE dw.model)", "DROP TABLE dw.model"], 1, {"a": (True, 1)}, id="like-another",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int) DISTKEY (a) SORTKEY (a)",
+             "CREATE TABLE IF NOT EXISTS dw.keyed (a int) DISTSTYLE ALL"], 1, {"a": (True, 1)}, id="there-already",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int, b int) DISTKEY (a) SORTKEY (a)",
+             "ALTER TABLE dw.keyed ALTER DISTSTYLE KEY DISTKEY b",
+             "ALTER TABLE dw.keyed ALTER COMPOUND SORTKEY (b, a)",
+             "ALTER TABLE dw.keyed RENAME COLUMN b TO renamed"], 1, {"renamed": (True, 1), "a": (False, 2)},
+            id="changed-and-renamed",
+        ),
+        pytest.param(
+            ["CREATE TABLE dw.keyed (a int) DISTKEY (a) SORTKEY (a)", "ALTER TABLE dw.keyed ALTER DISTSTYLE AUTO",
+             "ALTER TABLE dw.keyed ALTER SORTKEY NONE"], 10, {}, id="taken-back",
+        ),
+    ],
+)  # fmt: skip
+def test_distribution_and_sort_keys_are_told_as_they_were_said(
+    warehouse: Warehouse, sqls: list[str], style: int, keys: dict[str, tuple[bool, int]]
+) -> None:
+    warehouse.run(sqls)
+    try:
+        told = warehouse.rows("SELECT releffectivediststyle FROM pg_class_info WHERE relname = 'keyed'")
+        columns = warehouse.rows(
+            "SELECT column_name, distkey, sortkey FROM svv_redshift_columns WHERE schema_name = 'dw'"
+            " AND table_name = 'keyed' AND (distkey OR sortkey <> 0)"
+        )
+        assert told == [[style]]
+        assert {name: (distkey, place) for name, distkey, place in columns} == keys
+    finally:
+        warehouse.run("DROP TABLE dw.keyed")
+
+
+def test_keys_of_a_table_that_was_not_made_are_not_kept(warehouse: Warehouse) -> None:
+    warehouse.error(["CREATE TABLE dw.undone (a int) DISTKEY (a)", "SELECT 1 / 0"])
+    warehouse.run("CREATE TABLE dw.undone (a int)")
+    assert warehouse.rows("SELECT releffectivediststyle FROM pg_class_info WHERE relname = 'undone'") == [[10]]
+    warehouse.run("DROP TABLE dw.undone")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from ansible_collections.concert.platform.plugins.module_utils.pages import plan, results
 
 TARGET = {"environment": "production", "account_id": "333333333333", "region": "eu-central-1"}
@@ -79,7 +80,9 @@ def test_risks_stand_before_the_layers() -> None:
     said = plan.text(page(stacks=STACKS))
     where = {word: next(i for i, line in enumerate(said) if line.startswith(word)) for word in ("Risks", "Layer")}
     assert where["Risks"] < where["Layer"]
-    assert "  HIGH    replacement  networking: Renamed (AWS::SQS::Queue) is replaced because of QueueName" in said
+    line = where["Risks"] + 1
+    assert said[line] == "  HIGH    replacement  networking: Renamed (AWS::SQS::Queue) is replaced because"
+    assert said[line + 1] == "    of QueueName"
 
 
 def test_a_layer_that_was_left_out_is_not_called_unchanged() -> None:
@@ -95,7 +98,7 @@ def test_what_only_the_template_planned_is_said() -> None:
     stacks = {"storage": {"changed": True, "changes": [change("A", "Add")], "notes": ["planned from the template: x"]}}
     said = "\n".join(plan.text(page(stacks=stacks)))
     assert "template only\n" in said
-    assert "once it can." in said
+    assert "once it can." in " ".join(said.split())
 
 
 def test_nothing_to_do_is_one_sentence() -> None:
@@ -126,6 +129,20 @@ def test_code_migrations_and_subscriptions_are_listed() -> None:
         assert expected in said
     assert "release" not in said
     assert "Nothing would change." not in said
+
+
+@pytest.mark.parametrize(
+    ("pending", "shown"),
+    [
+        ([], "Migrations:    none (compared with release R; the ledger was not asked)"),
+        (["0009_more.sql"], "  run 0009_more.sql\n  (compared with release R; the ledger was not asked)"),
+    ],
+)
+def test_migrations_say_what_they_were_compared_with_if_not_the_ledger(pending: list[str], shown: str) -> None:
+    basis = "compared with release R; the ledger was not asked"
+    found = page(migrations={"pending": pending, "baseline": [], "basis": basis})
+    assert shown in "\n".join(plan.text(found))
+    assert basis in plan.markdown(found)
 
 
 def test_a_refused_plan_says_where_it_stopped() -> None:

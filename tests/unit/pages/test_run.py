@@ -101,6 +101,21 @@ def test_the_failure_stands_there_as_it_was_said(outlines: dict[str, Outline], p
     assert not any("checks passed" in said for said in outlines["failed"].said)
 
 
+def test_what_a_failed_layer_had_planned_is_not_counted_as_changed(outlines: dict[str, Outline]) -> None:
+    """It may have been taken back whole: what failed says so."""
+    said = [text for text in outlines["failed"].said if text]
+    said = said[said.index("What changed") :]
+    nothing = ["\u2013"] * 4
+    for layer, word in (("compute", "✗ failed"), ("tracing", "not begun")):
+        assert said[said.index(layer) :][:6] == [layer, word, *nothing]
+    assert any(text.startswith("compute: ") and "planned; what failed says" in text for text in said)
+
+
+def test_a_heading_has_something_below_it(outlines: dict[str, Outline]) -> None:
+    assert "Every resource" in outlines["first-deploy"].said
+    assert "Every resource" not in outlines["no-change"].said
+
+
 def test_a_run_that_failed_elsewhere_is_not_called_a_success() -> None:
     given = report_runs.unchanged(report_runs.templates())
     assert run.build(**(given | {"complete": False}))["outcome"] == "failed"
@@ -165,7 +180,7 @@ def test_the_picture_shows_what_feeds_and_calls_what() -> None:
     said = drawn.connections()
     assert {
         "Events → Stream Processor",
-        "Rest Api → Chatbot",
+        "REST API → Chatbot",
         "Stream Processor → Raw Data",
         "Warehouse Loader → Redshift",
     } <= set(said)
@@ -179,12 +194,17 @@ def test_the_picture_says_what_is_not_deployed() -> None:
     assert live == {
         "networking": True,
         "storage": True,
-        "compute": False,
-        "chatbot": False,
-        "monitoring": False,
-        "tracing": False,
+        # It failed, and nobody looked at the others: they may well be deployed.
+        "compute": None,
+        "chatbot": None,
+        "monitoring": None,
+        "tracing": None,
     }
-    assert "absent" in picture.svg(picture.read(read, stacks), columns=2, width=350, name="narrow")
+    drawn = picture.svg(picture.read(read, stacks), columns=2, width=350, name="narrow")
+    assert "not seen" in drawn
+    assert "· absent" not in drawn
+    stacks["compute"] = {"status": "ROLLBACK_COMPLETE"}
+    assert "· absent" in picture.svg(picture.read(read, stacks), columns=2, width=350, name="narrow")
 
 
 def test_a_condition_that_is_off_is_not_drawn() -> None:

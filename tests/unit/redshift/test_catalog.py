@@ -51,6 +51,8 @@ def test_rows_of_the_catalog_become_facts() -> None:
         [["go", "date", "role", "admin", "EXECUTE"]],
         [["role", "reader", "USAGE"]],
         [["concert_reader", "IAMR:Role"]],
+        [["t", 1]],
+        [["t", "a", True, -2], ["t", "b", False, 1]],
     )
     assert facts == {
         "table t": "",
@@ -59,6 +61,8 @@ def test_rows_of_the_catalog_become_facts() -> None:
         "table t / column a / comment": "The key",
         "table t / column b": "date",
         "table t / order of columns": "a, b",
+        "table t / distribution": "KEY (a)",
+        "table t / sort key": "interleaved: b, a",
         "table t / granted to role reader": "DELETE, SELECT",
         "table public.p": "",
         "view v": "",

@@ -51,18 +51,21 @@ class FakeDataApi:
         self.when_cancelled: dict[str, Any] | None = None
         self.refusals: list[Exception] = []
         self.listed: list[dict[str, Any]] = []
+        self.at_once: dict[str, Any] = {}
+        self.described = 0
 
     def execute_statement(self, **request: Any) -> dict[str, Any]:
         self.requests.append(("execute", request))
         if self.refusals:
             raise self.refusals.pop(0)
-        return {"Id": "1"}
+        return {"Id": "1", **self.at_once}
 
     def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
         self.requests.append(("batch", request))
         return {"Id": "1"}
 
-    def describe_statement(self, **_: str) -> dict[str, Any]:
+    def describe_statement(self, **_: Any) -> dict[str, Any]:
+        self.described += 1
         return self.descriptions.pop(0) if len(self.descriptions) > 1 else self.descriptions[0]
 
     def get_statement_result(self, **request: Any) -> dict[str, Any]:
@@ -94,11 +97,44 @@ def test_a_query_speaks_as_the_admin_and_returns_all_pages() -> None:
     client = FakeDataApi({"Status": "FINISHED"}, pages=pages)
     assert api(client).query("SELECT") == [[1, "a"], [0, None]]
     assert client.requests[0][1].pop("ClientToken")
+    assert client.requests[0][1].pop("WaitTimeSeconds") > 0
     assert client.requests == [
         ("execute", {"Sql": "SELECT", "WorkgroupName": "workgroup", "Database": "concerts", "SecretArn": "arn:secret"}),
         ("result", {"Id": "1"}),
         ("result", {"Id": "1", "NextToken": "more"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "described"),
+    [
+        pytest.param({"Status": "FINISHED"}, 0, id="ended-with-the-answer"),
+        pytest.param({"Status": "STARTED"}, 1, id="goes-on"),
+        pytest.param({}, 1, id="not-told"),
+    ],
+)
+def test_a_statement_that_has_ended_is_not_asked_for(at_once: dict[str, Any], described: int) -> None:
+    client = FakeDataApi({"Status": "FINISHED"})
+    client.at_once = at_once
+    api(client).execute("X", "token")
+    assert client.described == described
+
+
+def test_a_failure_that_comes_with_the_answer_is_asked_for_its_reason() -> None:
+    client = FakeDataApi({"Status": "FAILED", "Error": "ERROR: x"})
+    client.at_once = {"Status": "FAILED"}
+    with pytest.raises(StatementFailedError, match="ERROR: x"):
+        api(client).execute("X", "token")
+
+
+def test_who_gives_up_waits_no_longer_and_cancels() -> None:
+    client = FakeDataApi({"Status": "STARTED"})
+    client.when_cancelled = {"Status": "ABORTED"}
+    made = api(client, seconds=600)
+    made.give_up()
+    with pytest.raises(StatementTimeoutError):
+        made.execute("X", "token")
+    assert client.requests[-1] == ("cancel", {"Id": "1"})
 
 
 def test_polls_are_short_at_first_and_never_long() -> None:

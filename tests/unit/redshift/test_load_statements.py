@@ -28,24 +28,25 @@ COLUMNS = (
 )
 
 
-def stage(file_format: str = "csv") -> Stage:
-    return Stage(TABLES["ticket_sales"], "ticket_sales_20261127000000_00000000", COLUMNS, file_format)
+def stage(file_format: str = "csv", *, skips_bad: bool = False) -> Stage:
+    return Stage(TABLES["ticket_sales"], "ticket_sales_20261127000000_00000000", COLUMNS, file_format, skips_bad)
 
 
 def all_statements(made: Stage) -> list[str]:
     entry = Entry("load", "s3://bucket/key", "sum", 9, 1, "0.2.0", "somebody@somewhere")
     return [
-        statements.HISTORY_READY, statements.LEFTOVERS, statements.columns_of(made.table),
-        statements.loaded_before(made.table, "sum"), made.create, made.errors(10),
-        made.counts, *made.merge_identical, made.breakers(10), made.repeated(10), *made.delete_bad,
-        made.delete_if_loaded("sum"), made.delete_held, made.count_changes, made.merge, made.remember(entry), made.drop,
+        statements.LEFTOVERS, statements.columns_of([made.table]), statements.loaded_before(["sum"]),
+        statements.analyze(made.table), made.create, made.errors(10), made.counts, *made.merge_identical,
+        made.breakers(10), made.repeated(10), made.repeating_rows, *made.delete_bad, made.delete_if_loaded("sum"),
+        made.delete_held, made.count_changes, made.merge, made.remember(entry), made.drop,
         *keep_rejected("load", [Rejected(3, "quantity", "it's", "required"), Rejected(None, "", "", "gone")]),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
 def test_every_statement_is_redshift_sql(tmp_path: Path, file_format: str) -> None:
-    made = [*all_statements(stage(file_format)), stage(file_format).copy("s3://bucket/key", "default", "gzip")]
+    copies = [stage(file_format, skips_bad=skip).copy("s3://b/k", "default", "gzip") for skip in (False, True)]
+    made = [*all_statements(stage(file_format)), *copies]
     path = tmp_path / "load.sql"
     path.write_text(";\n\n".join(made) + ";\n")
     command = [sys.executable, "-m", "sqlfluff", "parse", "--dialect", "redshift", str(path)]
@@ -107,8 +108,9 @@ def holds(condition: str) -> bool:
 def test_a_stage_of_parquet_lets_in_what_the_rules_find_later() -> None:
     assert "sale_id VARCHAR(64) NOT NULL, quantity INTEGER NOT NULL, customer_id VARCHAR(64)," in stage().create
     assert "sale_id VARCHAR(65535), quantity INTEGER, customer_id VARCHAR(65535)," in stage("parquet").create
-    assert "MAXERROR 100000" in stage().copy("s3://b/k", "default", "")
-    assert "MAXERROR" not in stage("parquet").copy("s3://b/k", "default", "")
+    assert "MAXERROR 100000" in stage(skips_bad=True).copy("s3://b/k", "default", "")
+    assert "MAXERROR" not in stage().copy("s3://b/k", "default", "")
+    assert "MAXERROR" not in stage("parquet", skips_bad=True).copy("s3://b/k", "default", "")
 
 
 def test_statements_stay_below_the_data_apis_size_and_number() -> None:
@@ -140,3 +142,29 @@ def test_the_name_says_format_and_compression(name: str, wanted: str, expected: 
 def test_a_name_that_says_too_little_is_refused(name: str, message: str) -> None:
     with pytest.raises(LoadError, match=message):
         source._format(name, "auto")
+
+
+def test_a_directory_gives_each_table_the_files_that_are_named_after_it(tmp_path: Path) -> None:
+    for name in ("venues.csv", "artists.2.jsonl.gz", "artists.1.jsonl", "venues/more.csv", "artist.csv", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found, others = source.find_all(None, str(tmp_path), TABLES, file_format="auto", upload_bucket="bucket")
+    assert [(made.table.name, str(made.path.relative_to(tmp_path))) for made in found if made.path] == [
+        ("artists", "artists.1.jsonl"), ("artists", "artists.2.jsonl.gz"),
+        ("venues", "venues/more.csv"), ("venues", "venues.csv"),
+    ]  # fmt: skip
+    assert others == ["artist.csv", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        pytest.param("{}/none", "is no directory. For all tables name the directory", id="no-directory"),
+        pytest.param("{}", "No file in .* is named after a table. Name them artists.csv, venues.csv", id="no-table"),
+        pytest.param("s3://bucket/key", "is one object. For all tables name a prefix", id="one-object"),
+    ],
+)
+def test_a_place_without_any_table_is_refused(tmp_path: Path, location: str, message: str) -> None:
+    (tmp_path / "artist.csv").write_text("")
+    with pytest.raises(LoadError, match=message):
+        source.find_all(None, location.format(tmp_path), TABLES, file_format="auto", upload_bucket="bucket")

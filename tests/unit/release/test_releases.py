@@ -152,6 +152,28 @@ class TestMigrations:
         assert first == migrations.of_directory(tmp_path)[0]
         assert (first.breaking, second.breaking) == (False, True)
 
+    def test_what_the_newest_release_did_not_have_is_pending(self) -> None:
+        had = replace(A, migrations=(MigrationRecord("0001_a.sql", "1"), MigrationRecord("R__view.sql", "v")))
+        files = [MigrationRecord(name, "1") for name in ("0001_a.sql", "0002_b.sql")] + [
+            MigrationRecord("R__view.sql", "w")
+        ]
+        assert migrations.pending(files, had) == ["0002_b.sql", "R__view.sql"]
+        assert migrations.pending(had.migrations, had) == []
+        # Before the first release all are.
+        assert migrations.pending(files, None) == ["0001_a.sql", "0002_b.sql", "R__view.sql"]
+
+    @pytest.mark.parametrize(
+        ("files", "said"),
+        [
+            ([MigrationRecord("0001_a.sql", "2")], f"0001_a.sql was edited since release {A.id[:9]}"),
+            ([MigrationRecord("0001_b.sql", "1")], "0001_a.sql is gone, or has another name, since release"),
+        ],
+    )
+    def test_a_plan_refuses_what_a_run_would(self, files: list[MigrationRecord], said: str) -> None:
+        had = replace(A, migrations=(MigrationRecord("0001_a.sql", "1"),))
+        with pytest.raises(ReleaseError, match=said):
+            migrations.pending(files, had)
+
     def test_newer_ones_are_judged_by_the_files_then_by_other_releases(self) -> None:
         target = replace(A, migrations=(MigrationRecord("0001_a.sql", "c"),))
         other = replace(A, migrations=(MigrationRecord("0003_c.sql", "c", True),))

@@ -14,6 +14,7 @@ from ansible_collections.concert.platform.plugins.module_utils.audit.model impor
 from ansible_collections.concert.platform.plugins.module_utils.audit.places import Templates
 from ansible_collections.concert.platform.plugins.module_utils.audit.rules import RULES
 from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
+from ansible_collections.concert.platform.plugins.module_utils.pages import results
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SEVERITIES = [severity.label for severity in sorted(Severity)]
@@ -89,7 +90,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         files = _write(audit, Path(options["reports"]))
         for text, severity in reports.terminal(audit):
             Display().display(text, color=_COLOURS[severity] if severity else None)
-        Display().display("Reports: " + ", ".join(files))
+        names = ", ".join(Path(file).name for file in files)
+        Display().display(f"Reports in {results.place(Path(options['reports']))}: {names}")
         # The findings themselves stay in the reports: Ansible prints the whole result of a failed task once more.
         result = {
             "changed": False,

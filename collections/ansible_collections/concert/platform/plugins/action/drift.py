@@ -13,6 +13,7 @@ from ansible_collections.concert.platform.plugins.module_utils.drift import base
 from ansible_collections.concert.platform.plugins.module_utils.drift.errors import DriftError
 from ansible_collections.concert.platform.plugins.module_utils.drift.model import Drifted, Looked
 from ansible_collections.concert.platform.plugins.module_utils.drift.reader import Reader, Settings, Subscription
+from ansible_collections.concert.platform.plugins.module_utils.pages import results
 
 _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "environment": {"type": "str", "required": True},
@@ -100,7 +101,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             Display().display(text, color="yellow" if drifts else None)
         if done:
             Display().display(done)
-        Display().display("Reports: " + ", ".join(files))
+        names = ", ".join(Path(file).name for file in files)
+        Display().display(f"Reports in {results.place(Path(options['reports']))}: {names}")
         result = {
             "changed": changed,
             "failed": bool(report.sorted.open) and not report_only,

@@ -54,7 +54,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "plan.json": json.dumps(page, indent=2, default=str) + "\n",
             "plan.md": plan.markdown(page),
         }
-        shown = str(directory.relative_to(Path.cwd())) if directory.is_relative_to(Path.cwd()) else str(directory)
+        shown = results.place(directory)
         kept = f"Also in {shown}: {', '.join(files)}"
         try:
             results.write(directory, files)

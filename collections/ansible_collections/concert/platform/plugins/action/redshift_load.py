@@ -1,4 +1,4 @@
-"""Action `concert.platform.redshift_load`: load files into a table of the warehouse, each once."""
+"""Action `concert.platform.redshift_load`: load files into tables of the warehouse, each once."""
 
 from __future__ import annotations
 
@@ -32,18 +32,25 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift_load.loa
     Outcome,
     RejectedRowsError,
 )
-from ansible_collections.concert.platform.plugins.module_utils.redshift_load.source import FORMATS, Source, find
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load.source import (
+    FORMATS,
+    Source,
+    find,
+    find_all,
+)
 from ansible_collections.concert.platform.plugins.module_utils.redshift_load.tables import TABLES
 from botocore.exceptions import BotoCoreError, ClientError
 
 #: How many bad rows the task's result and a failure's message show.
 SHOWN_IN_RESULT, SHOWN_IN_MESSAGE = 100, 10
+#: `what` for all tables, each from the files that are named after it.
+ALL = "all"
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "workgroup": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
     "database": {"type": "str", "required": True},
-    "what": {"type": "str", "required": True, "choices": list(TABLES)},
+    "what": {"type": "str", "required": True, "choices": [*TABLES, ALL]},
     "from": {"type": "str", "required": True},
     "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
     "on_bad_rows": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
@@ -69,24 +76,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         done: list[Outcome] = []
         try:
             return {**result, **self._load(options, done)}
-        except RejectedRowsError as error:
-            # The message shows the first rows; all of them once more would bury it.
-            failed = {"failed": True, "msg": f"{error}\n{_table(error.outcome)}"}
-            counted = {"rows_rejected": error.outcome.rows_rejected, "loaded": _loaded(done)}
-            return {**result, **failed, **counted, "changed": bool(_loaded(done))}
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
-        except WarehouseError as error:
-            return {**result, "failed": True, "msg": str(error), "loaded": _loaded(done)}
+        except (ClientError, BotoCoreError, WarehouseError) as error:
+            return {**result, **_failed([error], done)}
 
     def _load(self, options: dict[str, Any], done: list[Outcome]) -> dict[str, Any]:
         started = time.monotonic()
         connection = Connection.from_options(options)
         s3 = connection.client("s3")
-        table = TABLES[options["what"]]
-        sources = find(
-            s3, options["from"], table.name, file_format=options["format"], upload_bucket=options["upload_bucket"]
-        )
+        sources = self._sources(s3, options)
         try:
             warehouse = find_warehouse(
                 connection.client("redshift-serverless"),
@@ -100,20 +97,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Before the first deploy there is no warehouse, and everything is still to load.
             return self._planned(sources, started)
         order = Order(
-            table, options["role_arn"], options["on_bad_rows"] == "skip", options["max_bad_rows"], options["release"],
-            _who(),
-        )  # fmt: skip
+            options["role_arn"], options["on_bad_rows"] == "skip", options["max_bad_rows"], options["release"], _who()
+        )
         api = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
         loader = Loader(api, s3, order, self._report)
         try:
-            known = loader.look()
+            known = loader.look(sources)
         except WarehouseError:
             if not self._task.check_mode:
                 raise
             return self._planned(sources, started)
         todo = []
         for source in sources:
-            before = loader.before(source)
+            before = known.before(source)
             if before is None:
                 todo.append(source)
                 continue
@@ -121,20 +117,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._report(f"{source.shown} was loaded at {before.at} UTC: {before.rows:,} rows; nothing to do")
         if self._task.check_mode:
             return self._planned(todo, started)
-        if todo:
-            loader.tidy(known, datetime.now(UTC))
-        for source in todo:
-            outcome = loader.load(source, known, datetime.now(UTC))
+
+        def tell(outcome: Outcome) -> None:
             done.append(outcome)
             self._report(_told(outcome))
+
+        if todo:
+            loader.tidy(known, datetime.now(UTC))
+            errors = loader.load_all(todo, known, datetime.now(UTC), tell)
+            if errors:
+                return _failed(errors, done)
         return {
             "changed": bool(todo),
             "loaded": _loaded(done),
             "pending": [],
             **_counts(done),
             "seconds": round(time.monotonic() - started, 3),
-            **self._diff(table.name, todo),
+            **self._diff(todo),
         }
+
+    def _sources(self, s3: Any, options: dict[str, Any]) -> list[Source]:
+        how = {"file_format": options["format"], "upload_bucket": options["upload_bucket"]}
+        if options["what"] != ALL:
+            return find(s3, options["from"], TABLES[options["what"]], **how)
+        sources, others = find_all(s3, options["from"], TABLES, **how)
+        if others:
+            more = f" and {len(others) - SHOWN_IN_MESSAGE} more" if len(others) > SHOWN_IN_MESSAGE else ""
+            self._report(f"not named after a table, left alone: {', '.join(others[:SHOWN_IN_MESSAGE])}{more}")
+        return sources
 
     def _planned(self, todo: Sequence[Source], started: float) -> dict[str, Any]:
         """In check mode: what a run would load. Bad rows are found by loading only."""
@@ -143,18 +153,42 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "loaded": [],
             "pending": [source.shown for source in todo],
             "seconds": round(time.monotonic() - started, 3),
-            **self._diff(self._task.args["what"], todo),
+            **self._diff(todo),
         }
 
-    def _diff(self, table: str, todo: Sequence[Source]) -> dict[str, Any]:
+    def _diff(self, todo: Sequence[Source]) -> dict[str, Any]:
         if not self._task.diff or not todo:
             return {}
         lines = [f"{source.shown} ({source.file_format}, {source.size:,} bytes)\n" for source in todo]
-        header = f"files that {table} was loaded from"
+        tables = dict.fromkeys(source.table.name for source in todo)
+        header = f"files that {', '.join(tables)} {'was' if len(tables) == 1 else 'were'} loaded from"
         return {"diff": {"before_header": header, "after_header": header, "before": "", "after": "".join(lines)}}
 
     def _report(self, line: str) -> None:
         Display().display(f"redshift_load | {line}")
+
+
+def _failed(errors: Sequence[Exception], done: Sequence[Outcome]) -> dict[str, Any]:
+    """The result of a task that these errors stopped. Raises an error that is no outcome."""
+    messages = []
+    for error in errors:
+        if isinstance(error, RejectedRowsError):
+            messages.append(f"{error}\n{_table(error.outcome)}")
+        elif isinstance(error, ClientError | BotoCoreError):
+            messages.append(f"AWS could not be asked. {reason(error)}")
+        elif isinstance(error, WarehouseError):
+            messages.append(str(error))
+        else:
+            raise error
+    rejected = [error.outcome.rows_rejected for error in errors if isinstance(error, RejectedRowsError)]
+    return {
+        "failed": True,
+        "msg": "\n".join(messages),
+        # The message shows the first bad rows; all of them once more would bury it.
+        **({"rows_rejected": sum(rejected)} if rejected else {}),
+        "loaded": _loaded(done),
+        "changed": bool(_loaded(done)),
+    }
 
 
 def _loaded(done: Sequence[Outcome]) -> list[str]:

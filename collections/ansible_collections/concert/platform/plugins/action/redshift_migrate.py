@@ -34,6 +34,9 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.files im
 from ansible_collections.concert.platform.plugins.module_utils.redshift.ledger import Author, Ledger
 from ansible_collections.concert.platform.plugins.module_utils.redshift.plan import baseline, describe, pending
 from ansible_collections.concert.platform.plugins.module_utils.redshift.runner import Migrator, Run
+from ansible_collections.concert.platform.plugins.module_utils.release import migrations as recorded
+from ansible_collections.concert.platform.plugins.module_utils.release.errors import ReleaseError
+from ansible_collections.concert.platform.plugins.module_utils.release.store import ReleaseStore
 from ansible_collections.concert.platform.plugins.module_utils.run_lock import processes
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -45,6 +48,10 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "placeholders": {"type": "dict", "default": {}},
     "baseline_version": {"type": "int"},
     "release": {"type": "str", "default": ""},
+    "plan_from": {
+        "type": "dict",
+        "options": {"bucket": {"type": "str", "required": True}, "parameter": {"type": "str", "required": True}},
+    },
     "timeout": {"type": "int", "default": 900},
     **CONNECTION_ARGUMENT_SPEC,
 }
@@ -64,7 +71,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, **self._migrate(options)}
         except (ClientError, BotoCoreError) as error:
             return {**result, "failed": True, "msg": f"The warehouse could not be reached. {reason(error)}"}
-        except WarehouseError as error:
+        except (WarehouseError, ReleaseError) as error:
             return {**result, "failed": True, "msg": str(error)}
 
     def _migrate(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +83,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         placeholders = {name: str(value) for name, value in options["placeholders"].items()}
         migrations = read_directory(Path(options["directory"]), placeholders)
         connection = Connection.from_options(options)
+        if options["plan_from"] and self._task.check_mode:
+            return self._by_release(options, migrations, connection, started)
         try:
             warehouse = find_warehouse(
                 connection.client("redshift-serverless"),
@@ -105,6 +114,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             todo = migrator.apply(migrations, ready=ledger.ready, baseline_version=options["baseline_version"])
         return self._result(migrations, assumed, todo, started)
 
+    def _by_release(
+        self, options: dict[str, Any], migrations: Sequence[Migration], connection: Connection, started: float
+    ) -> dict[str, Any]:
+        """What is pending by the newest release's record, for whoever may not read the ledger."""
+        store = ReleaseStore(connection.client("s3"), connection.client("ssm"), **options["plan_from"])
+        current = store.current()
+        files = recorded.of_directory(Path(options["directory"]))
+        names = recorded.pending(files, store.read(current) if current else None)
+        todo = [migration for migration in migrations if migration.file_name in names]
+        basis = f"compared with release {current}" if current else "no release is recorded"
+        return self._result(migrations, (), todo, started) | {"basis": f"{basis}; the ledger was not asked"}
+
     def _result(
         self, migrations: Sequence[Migration], assumed: Sequence[Migration], done: Sequence[Migration], started: float
     ) -> dict[str, Any]:
@@ -116,6 +137,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "applied": [] if self._task.check_mode else names,
             "pending": names if self._task.check_mode else [],
             "baseline": [migration.file_name for migration in assumed],
+            "basis": "",
             "version": max((migration.version for migration in migrations), default=0),
             "started": (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
             "seconds": seconds,

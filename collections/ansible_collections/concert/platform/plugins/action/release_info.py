@@ -20,6 +20,8 @@ _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "to": {"type": "str"},
 }
 
+_BACK = "ansible-playbook playbooks/rollback.yml -i INVENTORY -e release=ID"
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Reads only, so that check mode is the same."""
@@ -55,17 +57,19 @@ def _list(store: ReleaseStore, limit: int) -> dict[str, Any]:
         for index, release in enumerate(found)
     ][:limit]
     lines = [line for one in told for line in _lines(one)]
+    if len(told) > 1:
+        lines += ["", "-e release_from=ID compares one with the newest; back to one:", f"  {_BACK}"]
     return {"releases": told, "current": current, "lines": lines or ["No release has been recorded."]}
 
 
 def _lines(told: dict[str, Any]) -> list[str]:
     moment = told["recorded_at"][:16].replace("T", " ")
-    revision = f"git {told['revision'][:7]}{' and uncommitted changes' if told['uncommitted_changes'] else ''}"
+    revision = f"git {told['revision'][:7]}{' with uncommitted changes' if told['uncommitted_changes'] else ''}"
     mark = "now" if told["current"] else "   "
     return [
-        f"{mark} {told['id']}  {moment} UTC  {revision if told['revision'] else 'no git'}",
+        f"{mark} {told['id']}  {moment} UTC",
         f"      {told['overview']}",
-        f"      by {told['recorded_by']}",
+        f"      {revision if told['revision'] else 'no git'}, by {told['recorded_by']}",
     ]
 
 

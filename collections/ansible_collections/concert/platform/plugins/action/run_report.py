@@ -54,8 +54,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except Exception as error:  # whatever is wrong with a page, it must not fail a run or hide its failure
             Display().warning(f"The run's page could not be made: {type(error).__name__}: {error}")
             return {"changed": False, "page": "", "outcome": ""}
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        Display().display(f"  Report: {shown}")
+        Display().display(f"  Report: {results.place(path)}")
         return {"changed": False, "page": str(path), "outcome": page["outcome"]}
 
     def _write(self, options: dict[str, Any]) -> tuple[dict[str, Any], Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redshift_load
-short_description: Load files into a table of a Redshift Serverless warehouse, each once
+short_description: Load files into tables of a Redshift Serverless warehouse, each once
 version_added: "0.2.0"
 description:
   - Loads a local file, an object, or all objects below a prefix into one of the warehouse's source tables, through the
@@ -18,7 +18,8 @@ description:
     not fit its column, and by SQL where it breaks a rule; the file is then read for the line of the row's key. Parquet
     is typed: a file of other types is refused whole, and its rows are numbered.
   - A key that stands twice with different values is bad twice; the same row twice counts once.
-  - Loads take turns, those of the loader function included.
+  - Files of several tables are loaded side by side, those of one table in the order of their names. Each load comes
+    into its table in turn, those of the loader function included.
   - Columns are a CSV's header, the names in JSON records, or a Parquet file's schema. An unknown one is refused.
     C(created_at) and C(updated_at) may be left out; with C(updated_at), a row older than the table's is not taken.
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
@@ -37,13 +38,18 @@ options:
     type: str
     required: true
   what:
-    description: Table of C(concert_dw) to load.
+    description:
+      - Table of C(concert_dw) to load.
+      - V(all) loads every table from the files that are named after it, such as C(artists.csv), C(artists.2.csv.gz) or
+        C(artists/2.csv). Other files there are named and left alone. A table that cannot be loaded does not keep the
+        others from it.
     type: str
     required: true
-    choices: [artists, venues, concerts, ticket_sales]
+    choices: [artists, venues, concerts, ticket_sales, all]
   from:
     description:
-      - Path of a local file, C(s3://bucket/key) of an object, or C(s3://bucket/prefix/) of all objects below it.
+      - Path of a local file, C(s3://bucket/key) of an object, or C(s3://bucket/prefix/) of all objects below it; with
+        O(what=all), path of a local directory or C(s3://bucket/prefix/).
       - A local file is uploaded first, below C(loads/) in O(upload_bucket), under its checksum.
     type: str
     required: true
@@ -99,6 +105,14 @@ EXAMPLES = r"""
     from: exports/sales.csv.gz
     upload_bucket: concert-data-raw-production-123456789012
     on_bad_rows: skip
+
+- name: Load all tables
+  concert.platform.redshift_load:
+    workgroup: concert-workgroup-production
+    namespace: concert-namespace-production
+    database: concerts
+    what: all
+    from: s3://concert-data-raw-production-123456789012/exports/2026-11-27/
 """
 
 RETURN = r"""

@@ -63,6 +63,21 @@ options:
     description: What is being released, for the ledger; a version or a revision. May be empty.
     type: str
     default: ""
+  plan_from:
+    description: >-
+      For plans by somebody who may not read the ledger, since that is read as the warehouse's admin. In check mode the
+      files are compared with what the newest release recorded, and the warehouse is not asked. A file that was applied
+      outside a release shows as pending then. Without check mode it means nothing.
+    type: dict
+    suboptions:
+      bucket:
+        description: The deployment bucket, where releases are recorded.
+        type: str
+        required: true
+      parameter:
+        description: Name of the parameter that holds the newest release's id.
+        type: str
+        required: true
   timeout:
     description: >-
       Seconds for the whole run, waiting for another run included; 1 to 86400. A statement that is still running then is
@@ -106,6 +121,11 @@ applied:
   type: list
   elements: str
   sample: [0001_schema.sql, 0002_source_tables.sql]
+basis:
+  description: What the plan rests on where that is not the ledger, O(plan_from); else empty.
+  returned: success
+  type: str
+  sample: compared with release 20261127T064500Z-1a2b3c4d; the ledger was not asked
 pending:
   description: In check mode, names of the files that a run would apply.
   returned: success

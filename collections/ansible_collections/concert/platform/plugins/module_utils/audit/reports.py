@@ -15,7 +15,7 @@ from .exceptions import Accepted, Sorted
 from .model import Finding, Judgement, NotChecked, Rule, Severity
 from .places import Place, Templates
 
-_WIDTH = 100
+_WIDTH = 80
 _SHOWN_NAMES = 3
 #: How code scanning ranks: a level, and a score as CVSS counts.
 _SARIF = {

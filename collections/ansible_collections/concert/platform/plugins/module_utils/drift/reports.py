@@ -13,7 +13,9 @@ from typing import Any
 from .baseline import Sorted
 from .model import Difference, Drifted, Looked
 
-_WIDTH = 100
+_WIDTH = 80
+#: How many types of what was not compared the terminal names; the Markdown has each resource.
+_LISTED = 6
 _LONGEST_VALUE = 160
 
 
@@ -120,7 +122,11 @@ def _counted(report: Report) -> Iterable[str]:
         for item in area.not_checked:
             reasons.setdefault(item.reason, Counter())[item.type if area.checked else area.area] += 1
     for reason, types in sorted(reasons.items()):
-        yield f"{reason}: " + ", ".join(f"{number} {kind}" for kind, number in sorted(types.items()))
+        listed = [f"{number} {kind}" for kind, number in types.most_common(_LISTED)]
+        if more := len(types) - len(listed):
+            others = types.total() - sum(number for _, number in types.most_common(_LISTED))
+            listed.append(f"{others} of {more} other types")
+        yield f"{reason}: {', '.join(listed)}"
 
 
 def _named(report: Report) -> Iterable[str]:

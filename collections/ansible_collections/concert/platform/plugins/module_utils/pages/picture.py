@@ -61,13 +61,18 @@ _ROWS: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 _KINDS = {name: kind for _, row in _ROWS for name, kind in row.items()}
 _SUFFIXES = ("Function", "Bucket", "Table", "Queue", "Topic", "Stream", "Rule", "Dashboard", "Workgroup")
+#: Words of logical ids that are initials.
+_INITIALS = frozenset({"Ai", "Api", "Ml", "Nat", "Rest", "Vpc", "Waf"})
 _MARKS = {"add": "+ new", "change": "~ changed", "replace": "-/+ replaced"}
 _BOX_HEIGHT, _GAP, _TITLE, _LETTER = 46, 14, 26, 6.7
 
 
 @dataclass(frozen=True)
 class Node:
-    """One box: a resource, or all of one type in one layer. `name`: what it is called in AWS, empty when not known."""
+    """One box: a resource, or all of one type in one layer. `name`: what it is called in AWS, empty when not known.
+
+    `live`: it is deployed; None: this run did not see its stack in rest, so that nobody knows.
+    """
 
     key: Key
     label: str
@@ -75,7 +80,12 @@ class Node:
     row: int
     name: str = ""
     mark: str = ""
-    live: bool = True
+    live: bool | None = True
+
+    @property
+    def said(self) -> str:
+        """What stands under its label beside its kind."""
+        return "not seen" if self.live is None else self.mark if self.live else "absent"
 
 
 @dataclass(frozen=True)
@@ -126,15 +136,14 @@ def _nodes(
     """The boxes, and for each resource the key of its box."""
     nodes: list[Node] = []
     members: dict[Key, Key] = {}
-    counted: dict[Key, tuple[int, str, bool, list[str]]] = {}
+    counted: dict[Key, tuple[int, str, bool | None, list[str]]] = {}
     for row, (_, kinds) in enumerate(_ROWS):
         for resource_type, kind in kinds.items():
             for key, spec in resources.items():
                 if spec.get("Type") != resource_type:
                     continue
                 layer, logical_id = key
-                status = str((stacks.get(layer) or {}).get("status", ""))
-                live = status.endswith("_COMPLETE") and not status.startswith(("ROLLBACK", "DELETE"))
+                live = _live(stacks.get(layer) or {})
                 if kind.endswith("s") and kind != "traces":
                     box = (layer, kind)
                     members[key] = box
@@ -148,6 +157,14 @@ def _nodes(
         label = f"{len(held)} {kind if len(held) > 1 else kind[:-1]}"
         nodes.append(Node(box, label, box[0], row, ", ".join(held), "", live))
     return sorted(nodes, key=lambda node: node.row), members
+
+
+def _live(result: Mapping[str, Any]) -> bool | None:
+    """Whether the stack of this task's result is deployed; None where the task failed or did not run."""
+    status = str(result.get("status", ""))
+    if result.get("failed") or not status.endswith("_COMPLETE"):
+        return None
+    return not status.startswith(("ROLLBACK", "DELETE"))
 
 
 def _mark(change: Mapping[str, Any]) -> str:
@@ -228,7 +245,8 @@ def _label(logical_id: str) -> str:
         if logical_id.endswith(suffix) and logical_id != suffix:
             logical_id = logical_id.removesuffix(suffix)
             break
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", logical_id)
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", logical_id).split()
+    return " ".join(word.upper() if word in _INITIALS else word for word in words)
 
 
 def svg(picture: Picture, *, columns: int, width: int, name: str) -> str:
@@ -249,7 +267,7 @@ def svg(picture: Picture, *, columns: int, width: int, name: str) -> str:
     boxes = [_box(node, *places[node.key], box) for node in picture.nodes]
     said = f"The architecture: {len(picture.nodes)} parts, {len(picture.edges)} connections, listed below in words."
     return (
-        f'<svg class="picture {name}" viewBox="0 -2 {width} {y:.0f}" role="img" aria-label="{said}">'
+        f'<svg class="picture {name}" viewBox="-1 -2 {width + 2} {y:.0f}" role="img" aria-label="{said}">'
         f'<defs><marker id="tip-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         f'orient="auto">'
         f'<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
@@ -275,7 +293,7 @@ def _line(source: tuple[float, float], target: tuple[float, float], box: float) 
 
 def _box(node: Node, x: float, y: float, box: float) -> str:
     room = int((box - 16) / _LETTER)
-    below = " · ".join(part for part in (node.kind, node.mark if node.live else "absent") if part)
+    below = " · ".join(part for part in (node.kind, node.said) if part)
     full = f"{node.label}, {node.kind}{', ' + node.name if node.name else ''}"
     return (
         f'<g class="box{"" if node.live else " absent"}{" marked" if node.mark and node.live else ""}">'

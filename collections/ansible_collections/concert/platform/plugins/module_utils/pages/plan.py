@@ -16,7 +16,7 @@ _SEVERITIES = {"high": "HIGH", "notice": "notice"}
 #: More additions than these are counted by type on the terminal; the Markdown and the JSON have each.
 _LISTED = 12
 _NOTICES = 12
-_WIDTH = 100
+_WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ def build(
             "planned": "pending" in migrations,
             "pending": [str(name) for name in migrations.get("pending") or ()],
             "baseline": [str(name) for name in migrations.get("baseline") or ()],
+            "basis": str(migrations.get("basis") or ""),
         },
         "subscriptions": {
             "planned": subscriptions is not None,
@@ -298,6 +299,8 @@ def details(page: Mapping[str, Any], left_out: str = "not planned") -> Iterable[
     migrations = page["migrations"]
     found = [f"enter {name} in the ledger without running it" for name in migrations["baseline"]]
     found += [f"run {name}" for name in migrations["pending"]]
+    if migrations["basis"]:
+        found = [*found, f"({migrations['basis']})"] if found else [f"none ({migrations['basis']})"]
     yield "Migrations", found or (["none"] if migrations["planned"] else [left_out])
     found = [
         line
@@ -310,7 +313,7 @@ def details(page: Mapping[str, Any], left_out: str = "not planned") -> Iterable[
     ]
     yield "Subscriptions", found or (["none"] if page["subscriptions"]["planned"] else [left_out])
     if page["steps"]:
-        yield "Also", [f"{step['name']}: {step['what']}" for step in page["steps"]]
+        yield "Other steps", [f"{step['name']}: {step['what']}" for step in page["steps"]]
 
 
 def _block(title: str, found: Sequence[str]) -> list[str]:

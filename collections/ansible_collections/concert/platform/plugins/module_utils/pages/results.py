@@ -9,6 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
+def place(directory: Path) -> str:
+    """A directory as a person finds it: from where they stand, if it is below."""
+    return str(directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory)
+
+
 def with_code(
     stacks: Mapping[str, Mapping[str, Any]], shipped: Sequence[Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:

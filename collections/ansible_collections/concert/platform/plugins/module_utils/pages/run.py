@@ -95,6 +95,7 @@ def build(
         "verified": "checks" in verification,
         "endpoints": endpoints(stacks, target, api_url_format, dashboard_url_format),
         "connections": drawn.connections(),
+        "seen_all": all(node.live for node in drawn.nodes),
         "pictures": [
             picture.svg(drawn, columns=6, width=1080, name="wide"),
             picture.svg(drawn, columns=2, width=350, name="narrow"),
@@ -155,6 +156,9 @@ def html(page: Mapping[str, Any]) -> str:
         critical=shown,
         short=[bar for bar in critical if bar not in shown],
         rest=list(plan.details(page, _LEFT_OUT[page["outcome"] == FAILED])),
+        failed={failure["where"] for failure in page["failures"]},
+        several=any(len(held) > 1 for held in lanes.values()),
+        seen_all=page["seen_all"],
         left_out=_LEFT_OUT[page["outcome"] == FAILED],
         describe=plan.describe,
     )

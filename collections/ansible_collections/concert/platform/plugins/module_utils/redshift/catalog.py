@@ -4,10 +4,10 @@ A catalog is a flat table of facts: `table artists / column name` → `character
 migrations make is committed as such a table (`files/redshift/catalog.yml`), taken from a freshly migrated database, and
 a test holds it to that. So drift is found on Redshift by a few queries that change nothing.
 
-Compared are names, columns with their types, comments, the routines' text, roles, grants, and who holds a role. Of a
-view, columns are compared by name, since Redshift and PostgreSQL give expressions different types; its text with what
-the same database made of it when a migration last made it (noted beside the ledger), since each prints it in words of
-its own. Not compared are distribution and sort keys.
+Compared are names, columns with their types, distribution and sort keys, comments, the routines' text, roles, grants,
+and who holds a role. Of a view, columns are compared by name, since Redshift and PostgreSQL give expressions different
+types; its text with what the same database made of it when a migration last made it (noted beside the ledger), since
+each prints it in words of its own. What Redshift chooses by itself under DISTSTYLE AUTO is no difference.
 """
 
 from __future__ import annotations
@@ -57,11 +57,33 @@ WHERE namespace_name = '{SCHEMA}' AND privilege_type IN ('USAGE', 'CREATE')"""  
 
 _MEMBERS = "SELECT role_name, user_name FROM svv_user_grants WHERE role_name LIKE 'concert%'"
 
+_DISTRIBUTION = f"""SELECT c.relname, c.releffectivediststyle
+FROM pg_class_info AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = '{SCHEMA}' AND c.relkind = 'r'"""  # noqa: S608
+
+_KEYS = f"""SELECT table_name, column_name, distkey, sortkey
+FROM svv_redshift_columns
+WHERE database_name = CURRENT_DATABASE() AND schema_name = '{SCHEMA}'"""  # noqa: S608
+
 #: What from_rows reads, in its order. All run as the admin, on Redshift and on the embedded one alike.
-QUERIES = (_RELATIONS, _COLUMNS, _ROUTINES, _GRANTS, _ROUTINE_GRANTS, _SCHEMA_GRANTS, _MEMBERS)
+QUERIES = (
+    _RELATIONS,
+    _COLUMNS,
+    _ROUTINES,
+    _GRANTS,
+    _ROUTINE_GRANTS,
+    _SCHEMA_GRANTS,
+    _MEMBERS,
+    _DISTRIBUTION,
+    _KEYS,
+)
 
 #: A digest of what the database says each view's text is, in its own words.
 VIEW_TEXTS = f"SELECT viewname, MD5(definition) FROM pg_views WHERE schemaname = '{SCHEMA}' ORDER BY viewname"  # noqa: S608
+
+#: RELEFFECTIVEDISTSTYLE in words; every other number is a choice that Redshift makes, and may make otherwise tomorrow.
+_STYLES = {0: "EVEN", 1: "KEY", 8: "ALL"}
 
 _KINDS = {"r": "table", "v": "view", "m": "materialized view"}
 
@@ -95,6 +117,8 @@ def from_rows(
     routine_grants: Rows,
     schema_grants: Rows,
     members: Rows,
+    distribution: Rows,
+    keys: Rows,
 ) -> dict[str, str]:
     """The facts in the rows of QUERIES."""
     facts: dict[str, str] = {}
@@ -123,7 +147,24 @@ def from_rows(
     for role, user in members:
         # Redshift keeps a quoted name in lower case, PostgreSQL as it is written.
         facts[f"role {role} / held by {str(user).lower()}"] = ""
+    _add_keys(facts, distribution, keys)
     return dict(sorted(facts.items()))
+
+
+def _add_keys(facts: dict[str, str], distribution: Rows, keys: Rows) -> None:
+    """Add how each table is distributed and sorted."""
+    by_key = {str(table): str(column) for table, column, is_key, _ in keys if str(is_key).lower() in ("true", "t", "1")}
+    for table, style in distribution:
+        words = _STYLES.get(int(style), "AUTO")
+        facts[f"table {table} / distribution"] = f"KEY ({by_key.get(str(table), '')})" if words == "KEY" else words
+    sorting: dict[str, dict[int, str]] = {}
+    for table, column, _, place in keys:
+        if int(place or 0):
+            sorting.setdefault(str(table), {})[int(place)] = str(column)
+    for table, places in sorting.items():
+        # Of an interleaved key every other column has a negative place.
+        columns = ", ".join(places[place] for place in sorted(places, key=abs))
+        facts[f"table {table} / sort key"] = columns if min(places) > 0 else f"interleaved: {columns}"
 
 
 def _add_grants(facts: dict[str, str], grants: Any) -> None:

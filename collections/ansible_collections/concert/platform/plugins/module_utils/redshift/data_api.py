@@ -63,6 +63,10 @@ class Deadline:
         """Let at least so many seconds remain."""
         self._end = max(self._end, self._clock() + seconds)
 
+    def end(self) -> None:
+        """Let it have passed."""
+        self._end = self._clock()
+
     def another(self, seconds: float) -> Deadline:
         """A deadline so many seconds from now, by the same clock."""
         return Deadline(seconds, self._clock, self._sleep)
@@ -154,16 +158,18 @@ class DataApi:
 
     def query(self, sql: str) -> list[list[Any]]:
         """The rows of a query; NULL is None. Raises StatementFailedError and StatementTimeoutError."""
-        submitted = self._call(self._client.execute_statement, Sql=sql, ClientToken=_new_token(), **self._target)
-        self._wait(submitted["Id"])
-        return self._rows(submitted["Id"])
+        return self._rows(self._run(self._client.execute_statement, Sql=sql, ClientToken=_new_token()))
 
     def execute(self, sql: str, token: str, name: str = "") -> None:
         """Run one statement. The same `token` never runs it twice; `running` finds it by `name`. Raises as query."""
-        submitted = self._call(
-            self._client.execute_statement, Sql=sql, ClientToken=token, **_named(name), **self._target
-        )
-        self._wait(submitted["Id"])
+        self._run(self._client.execute_statement, Sql=sql, ClientToken=token, **_named(name))
+
+    def submit(self, sqls: Sequence[str]) -> None:
+        """Have up to 40 statements run, each for itself, without waiting for what becomes of them."""
+        self._call(
+            self._client.batch_execute_statement,
+            Sqls=list(sqls), ExecutionMode="AUTO_COMMIT", ClientToken=_new_token(), **self._target,
+        )  # fmt: skip
 
     def batch(self, sqls: Sequence[str], token: str, name: str = "") -> list[int]:
         """Run up to 40 statements as one transaction; the number of rows each returned.
@@ -171,10 +177,8 @@ class DataApi:
         The same `token` never runs them twice; `running` finds them by `name`. Raises as query does; the error carries
         the failing statement's index.
         """
-        submitted = self._call(
-            self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **_named(name), **self._target
-        )
-        described = self._wait(submitted["Id"])
+        identifier = self._run(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **_named(name))
+        described = self._call(self._client.describe_statement, Id=identifier)
         return [max(0, int(part.get("ResultRows", 0))) for part in described.get("SubStatements", ())]
 
     def batch_rows(self, sqls: Sequence[str], token: str, number: int) -> list[list[Any]]:
@@ -182,17 +186,13 @@ class DataApi:
 
         The same `token` never runs them twice. Raises as batch does.
         """
-        submitted = self._call(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token, **self._target)
-        self._wait(submitted["Id"])
-        return self._rows(f"{submitted['Id']}:{number}")
+        identifier = self._run(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=token)
+        return self._rows(f"{identifier}:{number}")
 
     def query_all(self, sqls: Sequence[str]) -> list[list[list[Any]]]:
         """The rows of up to 40 queries, run as one transaction. Raises as batch does."""
-        submitted = self._call(
-            self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=_new_token(), **self._target
-        )
-        described = self._wait(submitted["Id"])
-        return [self._rows(part["Id"]) for part in described["SubStatements"]]
+        identifier = self._run(self._client.batch_execute_statement, Sqls=list(sqls), ClientToken=_new_token())
+        return [self._rows(f"{identifier}:{number}") for number in range(1, len(sqls) + 1)]
 
     def running(self, name: str) -> list[str]:
         """Ids of the statements of this name that have not ended. Only those of the caller's own role are seen."""
@@ -218,6 +218,10 @@ class DataApi:
         """Let at least so many seconds remain until the deadline."""
         self._deadline.allow(seconds)
 
+    def give_up(self) -> None:
+        """Have every wait end soon, those in other threads included; what runs is cancelled."""
+        self._deadline.end()
+
     def _call(self, call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
         """The answer to a request that is sent again, as it is, while what stops it passes by itself."""
         pause = _FIRST_RETRY
@@ -229,9 +233,21 @@ class DataApi:
                     raise
             pause = min(_LONGEST_RETRY, pause * 2)
 
-    def _wait(self, statement_id: str) -> dict[str, Any]:
-        """The description of a finished statement."""
-        pause, started = _FIRST_POLL, self._deadline.now()
+    def _run(self, call: Callable[..., dict[str, Any]], **arguments: Any) -> str:
+        """Submit something and wait for its good end; its id."""
+        # Most statements end before the answer to their submission is due, and need not be asked for.
+        started = self._deadline.now()
+        submitted = self._call(call, WaitTimeSeconds=_LONGEST_ANSWER, **arguments, **self._target)
+        status = submitted.get("Status")
+        if status != "FINISHED":
+            if status not in _FINAL and self.while_waiting:
+                self.while_waiting(self._deadline.now() - started)
+            self._wait(submitted["Id"], started)
+        return str(submitted["Id"])
+
+    def _wait(self, statement_id: str, started: float) -> dict[str, Any]:
+        """The description of a finished statement, submitted at `started`."""
+        pause = _FIRST_POLL
         while True:
             described = self._call(self._client.describe_statement, Id=statement_id, WaitTimeSeconds=_LONGEST_ANSWER)
             status = described["Status"]

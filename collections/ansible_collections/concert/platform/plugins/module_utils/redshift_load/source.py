@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import IO, Any
 from botocore.exceptions import ClientError
 
 from .errors import LoadError
+from .tables import Table
 
 FORMATS = ("csv", "jsonl", "parquet")
 _ENDINGS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet"}
@@ -32,8 +33,9 @@ _HEAD_RECORDS = 200
 
 @dataclass(frozen=True)
 class Source:
-    """One file. `checksum` stands for its content; `path` is None for an object."""
+    """One file for one table. `checksum` stands for its content; `path` is None for an object."""
 
+    table: Table
     bucket: str
     key: str
     checksum: str
@@ -53,13 +55,56 @@ class Source:
         return str(self.path) if self.path else self.uri
 
 
-def find(s3: Any, location: str, table: str, *, file_format: str, upload_bucket: str) -> list[Source]:
+def find(s3: Any, location: str, table: Table, *, file_format: str, upload_bucket: str) -> list[Source]:
     """The files that `location` names: a local file, an object, or all objects below a prefix that ends in a slash.
 
     Raises LoadError when there are none, or when a COPY of one would take another with it.
     """
     if not location.startswith("s3://"):
         return [_local(Path(location), table, file_format, upload_bucket)]
+    return [_stored(location, item, table, file_format) for item in _objects(s3, location)]
+
+
+def find_all(
+    s3: Any, location: str, tables: Mapping[str, Table], *, file_format: str, upload_bucket: str
+) -> tuple[list[Source], list[str]]:
+    """The files of a local directory, or below a prefix, that are named after their tables, and the other files there.
+
+    `artists.csv` is a file of `artists`, and so are `artists.2.csv.gz` and `artists/2.csv`. Raises LoadError as find
+    does, and when no file is of a table.
+    """
+    items: list[tuple[str, Any]]
+    if location.startswith("s3://"):
+        if not location.endswith("/"):
+            raise LoadError(f"'{location}' is one object. For all tables name a prefix, s3://bucket/prefix/.")
+        prefix = location.removeprefix("s3://").partition("/")[2]
+        items = [(item["Key"].removeprefix(prefix), item) for item in _objects(s3, location)]
+    else:
+        directory = Path(location)
+        if not directory.is_dir():
+            raise LoadError(f"'{location}' is no directory. For all tables name the directory that holds their files.")
+        paths = sorted(path for path in directory.rglob("*") if path.is_file())
+        items = [(path.relative_to(directory).as_posix(), path) for path in paths]
+    sources: list[Source] = []
+    others: list[str] = []
+    for name, item in items:
+        table = tables.get(re.split(r"[./]", name)[0])
+        if table is None:
+            others.append(name)
+        elif isinstance(item, Path):
+            sources.append(_local(item, table, file_format, upload_bucket))
+        else:
+            sources.append(_stored(location, item, table, file_format))
+    if not sources:
+        raise LoadError(
+            f"No file in '{location}' is named after a table. Name them {', '.join(f'{name}.csv' for name in tables)}, "
+            "or name the table that they are for."
+        )
+    return sources, others
+
+
+def _objects(s3: Any, location: str) -> list[dict[str, Any]]:
+    """The objects that a location names, as S3 lists them."""
     bucket, _, key = location.removeprefix("s3://").partition("/")
     if not bucket or not key or re.search(r"['\\]", location):
         raise LoadError(f"'{location}' is no location: s3://bucket/key, without quotes and backslashes, is expected.")
@@ -85,16 +130,16 @@ def find(s3: Any, location: str, table: str, *, file_format: str, upload_bucket:
                 f"COPY of 's3://{bucket}/{item['Key']}' would load 's3://{bucket}/{others[0]}' with it, since its name "
                 "begins the same. Rename one of them."
             )
-    return [
-        Source(
-            bucket, item["Key"], f"etag:{item['ETag'].strip(chr(34))}:{item['Size']}", item["Size"],
-            *_format(item["Key"], file_format),
-        )
-        for item in found
-    ]  # fmt: skip
+    return found
 
 
-def _local(path: Path, table: str, file_format: str, bucket: str) -> Source:
+def _stored(location: str, item: Mapping[str, Any], table: Table, file_format: str) -> Source:
+    bucket = location.removeprefix("s3://").partition("/")[0]
+    checksum = f"etag:{item['ETag'].strip(chr(34))}:{item['Size']}"
+    return Source(table, bucket, item["Key"], checksum, item["Size"], *_format(item["Key"], file_format))
+
+
+def _local(path: Path, table: Table, file_format: str, bucket: str) -> Source:
     if not bucket:
         raise LoadError(f"'{path}' is a local file, and 'upload_bucket' does not say where to upload it. Set it.")
     kind, compression = _format(path.name, file_format)
@@ -112,8 +157,8 @@ def _local(path: Path, table: str, file_format: str, bucket: str) -> Source:
         raise LoadError(f"'{path}' cannot be read: {error.strerror}.") from error
     # Under its content's checksum: what was uploaded once is not uploaded again.
     endings = [kind, *(ending for ending, name in _COMPRESSIONS.items() if name == compression)]
-    key = f"{UPLOAD_PREFIX}/{table}/{digest.hexdigest()}.{'.'.join(endings)}"
-    return Source(bucket, key, f"sha256:{digest.hexdigest()}", size, kind, compression, path)
+    key = f"{UPLOAD_PREFIX}/{table.name}/{digest.hexdigest()}.{'.'.join(endings)}"
+    return Source(table, bucket, key, f"sha256:{digest.hexdigest()}", size, kind, compression, path)
 
 
 def _format(name: str, wanted: str) -> tuple[str, str]:

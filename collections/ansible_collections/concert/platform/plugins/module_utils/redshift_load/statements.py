@@ -16,12 +16,8 @@ ROWS_PER_INSERT = 100
 
 STAGE_SCHEMA = "concert_stage"
 
-#: What the catalog has to say before a load.
+#: Stages that runs left which did not end.
 LEFTOVERS = f"SELECT tablename FROM pg_tables WHERE schemaname = '{STAGE_SCHEMA}'"
-HISTORY_READY = (
-    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'concert_dw'"
-    " AND table_name = 'load_history' AND column_name = 'checksum'"
-)
 
 
 def literal(text: str) -> str:
@@ -29,22 +25,28 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "/").replace("'", "''") + "'"
 
 
-def columns_of(table: Table) -> str:
-    """The query for a table's columns, in order."""
+def columns_of(tables: Sequence[Table]) -> str:
+    """The query for the columns of tables, and of the load history, in order."""
+    names = ", ".join(f"'{name}'" for name in ("load_history", *(table.name for table in tables)))
     return (
-        "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable"
-        f" FROM information_schema.columns WHERE table_schema = 'concert_dw' AND table_name = '{table.name}'"
-        " ORDER BY ordinal_position"
+        "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale,"
+        " is_nullable FROM information_schema.columns"
+        f" WHERE table_schema = 'concert_dw' AND table_name IN ({names}) ORDER BY table_name, ordinal_position"
     )
 
 
-def loaded_before(table: Table, checksum: str) -> str:
-    """The query for an earlier load of the same content."""
+def loaded_before(checksums: Sequence[str]) -> str:
+    """The query for earlier loads of these contents: table and checksum, then what `Before` holds."""
     return (
-        "SELECT object_key, TO_CHAR(loaded_at, 'YYYY-MM-DD HH24:MI:SS'), rows_loaded, rows_rejected"
-        f" FROM concert_dw.load_history WHERE data_type = '{table.name}' AND checksum = {literal(checksum)}"
-        " ORDER BY loaded_at LIMIT 1"
+        "SELECT data_type, checksum, object_key, TO_CHAR(loaded_at, 'YYYY-MM-DD HH24:MI:SS'), rows_loaded,"
+        " rows_rejected FROM concert_dw.load_history"
+        f" WHERE checksum IN ({', '.join(literal(checksum) for checksum in checksums)}) ORDER BY loaded_at"
     )
+
+
+def analyze(table: Table) -> str:
+    """The statement that gathers a table's statistics."""
+    return f"ANALYZE {table.qualified}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Stage:
     name: str
     columns: tuple[Column, ...]
     file_format: str
+    skips_bad: bool = False
+    """Whether COPY leaves bad rows out and remembers them, or fails at the first."""
 
     @property
     def qualified(self) -> str:
@@ -95,7 +99,7 @@ class Stage:
         }[self.file_format]
         if self.file_format != "parquet":
             # A table that lives for one load needs neither compression nor statistics.
-            how += f" MAXERROR {MAX_ERRORS} COMPUPDATE OFF STATUPDATE OFF"
+            how += f"{f' MAXERROR {MAX_ERRORS}' if self.skips_bad else ''} COMPUPDATE OFF STATUPDATE OFF"
         role_clause = "default" if role == "default" else literal(role)
         return (
             f"COPY {self.qualified} ({', '.join(self.names)}) FROM {literal(uri)} IAM_ROLE {role_clause}"
@@ -120,9 +124,8 @@ class Stage:
     def counts(self) -> str:
         """The query for its rows, its keys, and how many rows break a rule."""
         return (
-            "SELECT SUM(counted.rows_in), COUNT(*), SUM(counted.bad) FROM ("
-            f"SELECT COUNT(*) AS rows_in, SUM(CASE WHEN {self._bad} THEN 1 ELSE 0 END) AS bad"
-            f" FROM {self.qualified} GROUP BY {self.table.key}) AS counted"
+            f"SELECT COUNT(*), COUNT(DISTINCT {self.table.key}), SUM(CASE WHEN {self._broken} THEN 1 ELSE 0 END)"
+            f" FROM {self.qualified}"
         )
 
     @property
@@ -147,10 +150,17 @@ class Stage:
 
     def repeated(self, most: int) -> str:
         """The query for keys that stand more than once with different values, and how often."""
-        return (
-            f"SELECT {self.table.key}, COUNT(*) FROM {self.qualified} WHERE NOT ({self._bad})"
-            f" GROUP BY {self.table.key} HAVING COUNT(*) > 1 ORDER BY 1 LIMIT {most}"
-        )
+        return f"SELECT {self.table.key}, COUNT(*) {self._repeating} ORDER BY 1 LIMIT {most}"
+
+    @property
+    def repeating_rows(self) -> str:
+        """The query for the number of rows with such keys, all of them."""
+        return f"SELECT SUM(repeated.times) FROM (SELECT COUNT(*) AS times {self._repeating}) AS repeated"
+
+    @property
+    def _repeating(self) -> str:
+        key = self.table.key
+        return f"FROM {self.qualified} WHERE NOT ({self._bad}) GROUP BY {key} HAVING COUNT(*) > 1"
 
     @property
     def _rules(self) -> list[tuple[str, str, str]]:
@@ -167,9 +177,14 @@ class Stage:
         return [*required, *lengths, *rules]
 
     @property
+    def _broken(self) -> str:
+        """SQL that is true for a row that breaks a rule, and false or unknown for any other."""
+        return " OR ".join(broken for broken, *_ in self._rules)
+
+    @property
     def _bad(self) -> str:
-        """SQL that is true for a row that breaks a rule, and false, never unknown, for any other."""
-        return f"CASE WHEN {' OR '.join(broken for broken, *_ in self._rules)} THEN 1 ELSE 0 END = 1"
+        """The same, never unknown."""
+        return f"CASE WHEN {self._broken} THEN 1 ELSE 0 END = 1"
 
     # --- from it into the table ---
 

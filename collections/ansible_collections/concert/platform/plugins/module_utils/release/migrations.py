@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from .errors import ReleaseError
 from .model import MigrationRecord, Release
 
 #: In a migration: code from before it does not work after it, so there is no way back over it.
@@ -23,6 +24,25 @@ def of_directory(directory: Path) -> tuple[MigrationRecord, ...]:
             MigrationRecord(path.name, hashlib.sha256(text.encode()).hexdigest(), bool(_BREAKING.search(text)))
         )
     return tuple(found)
+
+
+def pending(files: Sequence[MigrationRecord], release: Release | None) -> list[str]:
+    """Names of the files that `release` did not have, and of the repeatable ones that it had with another text.
+
+    Raises ReleaseError where a numbered file was edited, renamed or removed since: a run would refuse it.
+    """
+    if release is None:
+        return [file.file_name for file in files]
+    had = {migration.file_name: migration.checksum for migration in release.migrations}
+    for file_name in sorted(name for name in had if not name.startswith("R__")):
+        now = next((file.checksum for file in files if file.file_name == file_name), None)
+        if now != had[file_name]:
+            happened = "is gone, or has another name," if now is None else "was edited"
+            raise ReleaseError(
+                f"{file_name} {happened} since release {release.id} applied it. Restore it, and write the change as a "
+                "new migration."
+            )
+    return [file.file_name for file in files if had.get(file.file_name) != file.checksum]
 
 
 def newer(

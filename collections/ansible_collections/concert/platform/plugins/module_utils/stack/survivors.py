@@ -113,7 +113,8 @@ def refuse(stack: str, taken: Sequence[Survivor]) -> None:
     raise RefusedError(
         f"{stack}: cannot be created, since what it would create exists outside of it: {_listed(taken)}. Nothing was "
         f"changed, and nothing will be overwritten. A deleted stack keeps its data: to take {it} back into the stack, "
-        f"set import_existing; if the data may go, delete {it}. Then run again."
+        f"set import_existing (an inventory's platform_import_existing); if the data may go, delete {it}. "
+        "Then run again."
     )
 
 

@@ -35,7 +35,7 @@ class Response:
 
     def __str__(self) -> str:
         text = self.body if isinstance(self.body, str) else json.dumps(self.body, ensure_ascii=False)
-        return f"{self.status} {text[:200]}"
+        return f"{self.status} {text if len(text) <= 200 else text[:199] + '…'}"
 
 
 class Platform:
