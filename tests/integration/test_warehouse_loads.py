@@ -333,7 +333,7 @@ def test_a_bad_file_among_all_tables_does_not_keep_the_others_out(loads: Loads, 
         loads.s3.put_object(Bucket=BUCKET, Key=f"some-bad/{table}/1.csv", Body=body)
     refused = loads.load("all", f"s3://{BUCKET}/some-bad/")
     assert (refused["failed"], refused["changed"], refused["rows_rejected"]) == (True, True, 1)
-    assert "venues/1.csv' has 1 bad rows" in refused["msg"]
+    assert "venues/1.csv' has 1 bad row, so nothing of it was loaded. Correct it," in refused["msg"]
     assert "artists/1.csv' has a column 'nome'" in refused["msg"]
     assert sorted(refused["loaded"]) == [f"s3://{BUCKET}/some-bad/{t}/1.csv" for t in ("concerts", "ticket_sales")]
     assert [loads.count(table) for table in TABLES] == [0, 0, GOOD["concerts"], GOOD["ticket_sales"]]
