@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,8 +89,8 @@ def migrate(warehouse: TestWarehouse) -> None:
 def loads(shared: tuple[TestWarehouse, Any]) -> Loads:
     """Empty tables and an empty history."""
     warehouse, s3 = shared
-    for table in (*TABLES, "load_history", "load_rejections"):
-        warehouse.query(f"DELETE FROM concert_dw.{table}")
+    tables = (*TABLES, "load_history", "load_rejections")
+    warehouse.api().batch([f"DELETE FROM concert_dw.{table}" for table in tables], uuid.uuid4().hex)
     return Loads(warehouse, s3)
 
 
@@ -215,8 +216,8 @@ def test_a_refusal_shows_the_rows_and_the_way_out(loads: Loads, tmp_path: Path) 
     path.write_text(head + good.format(1) + bad + good.format(2) + good.format(2).replace("10.00", "11.00"))
     refused = loads.load("ticket_sales", path)
     assert refused["msg"].splitlines() == [
-        f"'{path}' has 4 bad rows, so nothing of it was loaded. Correct them, or set on_bad_rows to 'skip' to load the "
-        "others.",
+        f"'{path}' has 4 bad rows, so nothing of it was loaded. Correct them, or set on_bad_rows to 'skip' (the "
+        "playbook's warehouse_schema_load_on_bad_rows) to load the others.",
         "  line 3       quantity             Invalid digit, Value 't', Pos 0, Type: Integer",
         "  line 4       quantity             a number from 1 to 1000000 (s-8)",
         "  line 5       sale_id              stands 2 times with different values (s-2)",
@@ -332,7 +333,7 @@ def test_a_bad_file_among_all_tables_does_not_keep_the_others_out(loads: Loads, 
         loads.s3.put_object(Bucket=BUCKET, Key=f"some-bad/{table}/1.csv", Body=body)
     refused = loads.load("all", f"s3://{BUCKET}/some-bad/")
     assert (refused["failed"], refused["changed"], refused["rows_rejected"]) == (True, True, 1)
-    assert "venues/1.csv' has 1 bad rows" in refused["msg"]
+    assert "venues/1.csv' has 1 bad row, so nothing of it was loaded. Correct it," in refused["msg"]
     assert "artists/1.csv' has a column 'nome'" in refused["msg"]
     assert sorted(refused["loaded"]) == [f"s3://{BUCKET}/some-bad/{t}/1.csv" for t in ("concerts", "ticket_sales")]
     assert [loads.count(table) for table in TABLES] == [0, 0, GOOD["concerts"], GOOD["ticket_sales"]]

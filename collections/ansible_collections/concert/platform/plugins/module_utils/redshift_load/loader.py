@@ -303,8 +303,9 @@ class Loader:
         count = outcome.rows_rejected
         if count and not self._order.skip_bad_rows:
             raise RejectedRowsError(
-                f"'{outcome.source.shown}' has {count} bad rows, so nothing of it was loaded. Correct them, or set "
-                "on_bad_rows to 'skip' to load the others.",
+                f"'{outcome.source.shown}' has {count} bad {'row' if count == 1 else 'rows'}, so nothing of it was "
+                f"loaded. Correct {'it' if count == 1 else 'them'}, or set on_bad_rows to 'skip' (the playbook's "
+                "warehouse_schema_load_on_bad_rows) to load the others.",
                 outcome,
             )
         if count > self._order.max_bad_rows:
