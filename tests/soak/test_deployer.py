@@ -18,10 +18,8 @@ from ansible_collections.concert.platform.plugins.module_utils.connection import
 from ansible_collections.concert.platform.plugins.module_utils.drift import restore
 from ansible_collections.concert.platform.plugins.module_utils.drift.reader import Reader, Settings
 
-from local_aws import launcher
-from local_aws.state import State
 from tests.integration.platform_mistakes import ACCOUNT, change_by_hand
-from tests.integration.site_runner import ROOT, Run, Site
+from tests.integration.site_runner import ROOT, Run, Site, embedded_site
 
 TEMPLATE = ROOT / "files" / "iam" / "deployer.yaml"
 STACK = "concert-deployer-development"
@@ -109,11 +107,8 @@ class Deployer:
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    yield Deployer(site)
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        yield Deployer(site)
 
 
 @pytest.mark.parametrize(
