@@ -62,6 +62,7 @@ RELIES_ON = (
     "ministack.services.apigateway_v1:_resources",
     "ministack.services.apigateway_v1:_rest_apis",
     "ministack.services.apigateway_v1:_stages_v1",
+    "ministack.services.apigateway_v1:_update_api_key",
     "ministack.services.apigateway_v1:_v1_error",
     "ministack.services.apigateway_v1:_v1_response",
     "ministack.services.apigateway_v1:find_api_scope",
@@ -184,6 +185,7 @@ def install(context: Context) -> None:
     ministack_create_deployment = gateway._create_deployment
     ministack_response = gateway._v1_response
     ministack_authorization_type = gateway.method_authorization_type
+    ministack_update_api_key = gateway._update_api_key
 
     def create_deployment(api_id: str, data: dict[str, Any]) -> Response:
         problem = _undeployable(api_id)
@@ -215,6 +217,18 @@ def install(context: Context) -> None:
         answer: str | None = ministack_authorization_type(api_id, stage_name, method, path)
         return answer or ("NONE" if gateway.find_api_scope(api_id) else None)
 
+    def update_api_key(key_id: str, data: dict[str, Any]) -> Response:
+        """A patch's values are texts, and the text "false" would leave the key enabled."""
+        operations = [
+            {**operation, "value": str(operation.get("value")).lower() == "true"}
+            if operation.get("path") == "/enabled"
+            else operation
+            for operation in data.get("patchOperations", [])
+        ]
+        response: Response = ministack_update_api_key(key_id, {**data, "patchOperations": operations})
+        return response
+
+    gateway._update_api_key = update_api_key
     gateway._create_deployment = create_deployment
     gateway._v1_response = response_without_snapshot
     gateway._import_rest_api = import_rest_api

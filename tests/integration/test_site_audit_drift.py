@@ -187,7 +187,7 @@ def test_one_thing_is_put_back_by_one_command(clean: Platform) -> None:
 def test_what_cannot_be_put_back_is_refused_with_how_to(clean: Platform) -> None:
     for key, how in (
         ("warehouse/table_artists_/_column_mood", "undo it by hand, or write it as a migration"),
-        ("monitoring/DataFreshnessAlarm", "--deployment-mode REVERT_DRIFT"),
+        ("monitoring/DataFreshnessAlarm", "with the deployment mode REVERT_DRIFT"),
     ):
         run = clean.run("drift", drift_restore=key)
         assert run.code != 0

@@ -182,3 +182,15 @@ def test_a_template_broken_by_hand_is_named(site: Site, tmp_path: Path, text: st
     assert [part for part in expected if part not in run.output] == [], run.output
     assert "Traceback" not in run.output
     assert stacks(site) == []
+
+
+def test_a_template_that_cannot_be_read_stops_the_run_before_the_first_stack(site: Site, tmp_path: Path) -> None:
+    whole = (ROOT / "files/cloudformation/06-tracing-logging.yaml").read_text(encoding="utf-8")
+    broken = tmp_path / "tracing.yaml"
+    broken.write_text(whole.replace("\nResources:\n", "\nResources: [\n"), encoding="utf-8")
+    run = site.run("-e", f"tracing_template={broken}")
+    text = " ".join(run.output.split())
+    assert run.code != 0
+    assert "1 input is wrong; nothing was changed" in text
+    assert "this is not valid YAML" in text
+    assert stacks(site) == []

@@ -123,7 +123,7 @@ def test_all_that_was_kept_comes_back_with_its_data(deployer: Deployer, name: st
     with pytest.raises(RefusedError) as refused:
         deployer.present(name, TEMPLATE, check=True)
     assert all(f"{logical_id} (AWS::" in str(refused.value) for logical_id in SURVIVORS), refused.value
-    assert "set import_existing" in str(refused.value)
+    assert "set import_existing (an inventory's platform_import_existing)" in str(refused.value)
 
     options: dict[str, Any] = {"import_existing": True, "tags": {"Layer": "demo"}, "parameters": {"Days": 14}}
     planned = deployer.present(name, TEMPLATE, check=True, **options)

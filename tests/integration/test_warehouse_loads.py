@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.concert.platform.plugins.action.redshift_load import ActionModule as LoadAction
 from ansible_collections.concert.platform.plugins.action.redshift_migrate import ActionModule as MigrateAction
+from ansible_collections.concert.platform.plugins.module_utils.redshift_load import loader
 
 from tests.integration.local_aws.redshift_support import TRUST_REDSHIFT, create_role
 from tests.integration.warehouse_actions import TestWarehouse, run_action
@@ -214,8 +215,8 @@ def test_a_refusal_shows_the_rows_and_the_way_out(loads: Loads, tmp_path: Path) 
     path.write_text(head + good.format(1) + bad + good.format(2) + good.format(2).replace("10.00", "11.00"))
     refused = loads.load("ticket_sales", path)
     assert refused["msg"].splitlines() == [
-        f"'{path}' has 4 bad rows, so nothing of it was loaded. Correct them, or set on_bad_rows to 'skip' to load the "
-        "others.",
+        f"'{path}' has 4 bad rows, so nothing of it was loaded. Correct them, or set on_bad_rows to 'skip' (the "
+        "playbook's warehouse_schema_load_on_bad_rows) to load the others.",
         "  line 3       quantity             Invalid digit, Value 't', Pos 0, Type: Integer",
         "  line 4       quantity             a number from 1 to 1000000 (s-8)",
         "  line 5       sale_id              stands 2 times with different values (s-2)",
@@ -225,6 +226,21 @@ def test_a_refusal_shows_the_rows_and_the_way_out(loads: Loads, tmp_path: Path) 
     assert "4 bad rows, more than max_bad_rows (3)" in too_many["msg"]
     assert loads.load("ticket_sales", path, on_bad_rows="skip")["rows_inserted"] == 1
     assert loads.rows("SELECT sale_id FROM concert_dw.ticket_sales") == [["s-1"]]
+
+
+def test_all_bad_rows_count_though_few_are_looked_at(
+    loads: Loads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "MOST_DETAILS", 1)
+    path = tmp_path / "artists.csv"
+    repeated = "".join(f"a{number},one\na{number},two\na{number},three\n" for number in range(4))
+    path.write_text(f"artist_id,name,popularity_score\n{repeated}".replace("\n", ",1\n").replace("score,1", "score"))
+    with path.open("a") as file:
+        file.write("good,Good,1\nbad,Bad,101\nworse,Worse,102\n")
+    done = loads.load("artists", path, on_bad_rows="skip")
+    assert (done.get("msg"), done["rows_inserted"], done["rows_rejected"]) == (None, 1, 14)
+    assert len(done["rejected"]) == 4
+    assert loads.rows("SELECT rows_loaded, rows_rejected FROM concert_dw.load_history") == [[1, 14]]
 
 
 def test_a_file_stored_anew_changes_only_what_differs(loads: Loads, tmp_path: Path) -> None:
@@ -316,7 +332,7 @@ def test_a_bad_file_among_all_tables_does_not_keep_the_others_out(loads: Loads, 
         loads.s3.put_object(Bucket=BUCKET, Key=f"some-bad/{table}/1.csv", Body=body)
     refused = loads.load("all", f"s3://{BUCKET}/some-bad/")
     assert (refused["failed"], refused["changed"], refused["rows_rejected"]) == (True, True, 1)
-    assert "venues/1.csv' has 1 bad rows" in refused["msg"]
+    assert "venues/1.csv' has 1 bad row, so nothing of it was loaded. Correct it," in refused["msg"]
     assert "artists/1.csv' has a column 'nome'" in refused["msg"]
     assert sorted(refused["loaded"]) == [f"s3://{BUCKET}/some-bad/{t}/1.csv" for t in ("concerts", "ticket_sales")]
     assert [loads.count(table) for table in TABLES] == [0, 0, GOOD["concerts"], GOOD["ticket_sales"]]

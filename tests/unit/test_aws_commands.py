@@ -45,6 +45,14 @@ def operations(service: str) -> dict[str, Any]:
     return {xform_name(name, "-"): model.operation_model(name) for name in model.operation_names}
 
 
+@cache
+def operation_of(service: str, waiter: str) -> str:
+    """The operation that a waiter calls, by the CLI's name; empty for no waiter."""
+    model = botocore.session.get_session().get_waiter_model(service)
+    names = {xform_name(name, "-"): name for name in model.waiter_names}
+    return xform_name(model.get_waiter(names[waiter]).operation, "-") if waiter in names else ""
+
+
 def commands(text: str) -> list[str]:
     """Every command with an operation, those within `$(…)` as well, on one line each."""
     spans = [*_FENCE.findall(text), *re.findall(r"`([^`\n]*\baws [^`\n]*)`", _FENCE.sub("", text))]
@@ -70,6 +78,8 @@ def problems(command: str) -> list[str]:
     if f"{service} {name}" in CUSTOM:
         return sorted(f"--{option}" for option in options - CUSTOM[f"{service} {name}"])
     known = operations({"deploy": "codedeploy"}.get(service, service))
+    if name == "wait":
+        name = operation_of(service, words[0]) or words[0]
     if name not in known:
         return [f"{service} {name}"]
     shape = known[name].input_shape
@@ -102,4 +112,6 @@ def test_commands_are_found_and_mistakes_in_them_noticed() -> None:
         "ApproximateAgeOfOldestMessage"
     ]
     assert problems("lambda list-things") == ["lambda list-things"]
+    assert problems("cloudformation wait stack-made --stack-name s") == ["cloudformation stack-made"]
+    assert problems("cloudformation wait stack-exists --stack s") == ["--stack"]
     assert problems("ssm get-parameter --path /x") == ["--path", "no --name"]

@@ -616,3 +616,13 @@ def test_a_traced_request_leaves_the_gateways_and_the_functions_segments(
     assert service["parent_id"] == gateway["id"]
     assert function["parent_id"] == service["id"]
     assert function["name"] == traced
+
+
+def test_a_disabled_key_opens_nothing(make_api: Callable[..., Api], client: Callable[..., Any]) -> None:
+    api = make_api()
+    for enabled, status in (("false", 403), ("true", 201)):
+        patch = [{"op": "replace", "path": "/enabled", "value": enabled}]
+        assert client("apigateway").update_api_key(apiKey=api.key_id, patchOperations=patch)["enabled"] is (
+            enabled == "true"
+        )
+        assert api.call("POST", "/orders", body=json.dumps({"message": "hi"})).status == status

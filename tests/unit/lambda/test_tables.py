@@ -84,12 +84,26 @@ def test_a_row_is_stamped_in_utc_wherever_it_was_ingested() -> None:
 
 @pytest.mark.parametrize("data_type", sorted(TABLES))
 def test_the_columns_are_the_schemas_own(data_type: str) -> None:
-    schema = (ROOT / "files/redshift/migrations/0002_source_tables.sql").read_text()
-    (definition,) = re.findall(rf"CREATE TABLE concert_dw\.{data_type} \((.*?)\n\)", schema, re.DOTALL)
+    migrations = "\n".join(file.read_text() for file in sorted((ROOT / "files/redshift/migrations").glob("0*.sql")))
+    (definition,) = re.findall(rf"CREATE TABLE concert_dw\.{data_type} \((.*?)\n\)", migrations, re.DOTALL)
     columns = re.findall(r"^    ([a-z_]+) ([A-Z]+(?:\([\d, ]+\))?)(.*)$", definition, re.MULTILINE)
-    assert [name for name, _, _ in columns] == list(TABLES[data_type].column_names)
+    first = [name for name, _, _ in columns]
+    columns += re.findall(
+        rf"ALTER TABLE concert_dw\.{data_type} ADD COLUMN ([a-z_]+) (\w+(?:\([\d, ]+\))?)(.*);", migrations
+    )
+    names = TABLES[data_type].column_names
+    assert [name for name in names if name in first] == first
+    assert sorted(name for name, _, _ in columns) == sorted(names)
     not_null = {name for name, _, rest in columns if "NOT NULL" in rest}
     assert TABLES[data_type].required_names == not_null
+
+
+@pytest.mark.parametrize("data_type", sorted(TABLES))
+def test_the_lakes_table_has_the_same_columns(data_type: str) -> None:
+    template = (ROOT / "files/cloudformation/02-storage-processing.yaml").read_text()
+    (definition,) = re.findall(rf"^        Name: {data_type}\n(.*?)^  \w", template, re.DOTALL | re.MULTILINE)
+    (columns,) = re.findall(r"^          Columns:\n((?:            - .*\n)+)", definition, re.MULTILINE)
+    assert re.findall(r"\{Name: (\w+),", columns) == list(TABLES[data_type].column_names)
 
 
 def change(data_type: str, **values: Any) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def all_statements(made: Stage) -> list[str]:
     return [
         statements.LEFTOVERS, statements.columns_of([made.table]), statements.loaded_before(["sum"]),
         statements.analyze(made.table), made.create, made.errors(10), made.counts, *made.merge_identical,
-        made.breakers(10), made.repeated(10), *made.delete_bad, made.delete_if_loaded("sum"), made.delete_held,
-        made.count_changes, made.merge, made.remember(entry), made.drop,
+        made.breakers(10), made.repeated(10), made.repeating_rows, *made.delete_bad, made.delete_if_loaded("sum"),
+        made.delete_held, made.count_changes, made.merge, made.remember(entry), made.drop,
         *keep_rejected("load", [Rejected(3, "quantity", "it's", "required"), Rejected(None, "", "", "gone")]),
     ]  # fmt: skip
 

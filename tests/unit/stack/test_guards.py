@@ -59,7 +59,8 @@ def test_a_refusal_names_what_why_and_the_way() -> None:
         require_allowed("demo", [change(Action.MODIFY, replacement=Replacement.YES, properties=(cause,))])
     assert str(raised.value) == (
         "demo: data at risk: Data (AWS::S3::Bucket) would be replaced by a new one. Nothing was changed. "
-        "Undo what causes it (Data.BucketName), or, if it is meant, list Data in allow_replacement."
+        "Undo what causes it (Data.BucketName), or, if it is meant, list Data in allow_replacement "
+        "(the layer's *_allow_replacement in the inventory)."
     )
     require_allowed("demo", [])
 

@@ -97,7 +97,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 fix = correction(name, where)
                 problems |= dict.fromkeys(f"{found}. {fix}" for found in endpoint_problems(name, values[name]))
         known = {name: value for name, value in values.items() if not isinstance(value, Unset)}
-        limits = self._template_problems(Path(arguments["roles_directory"]), arguments["roles"], known)
+        limits, unreadable = self._template_problems(Path(arguments["roles_directory"]), arguments["roles"], known)
+        problems |= dict.fromkeys(unreadable)
         for name, limit in (limits | rising_problems(known)).items():
             shown = origins.get(name, name)
             if not any(problem.startswith(shown) for problem in problems):
@@ -122,9 +123,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         return unknown_variables(strangers, inputs, folders, where) if strangers else []
 
-    def _template_problems(self, roles_directory: Path, roles: list[str], values: dict[str, Any]) -> dict[str, str]:
-        """What the layers' templates do not take. A template that cannot be read is its own layer's error."""
+    def _template_problems(
+        self, roles_directory: Path, roles: list[str], values: dict[str, Any]
+    ) -> tuple[dict[str, str], list[str]]:
+        """What the layers' templates do not take, by variable; and what is wrong in those that cannot be read.
+
+        The last layer's template would else be read when the five before it have changed.
+        """
         problems: dict[str, str] = {}
+        unreadable = []
         for role in roles:
             file = roles_directory / role / "vars" / "main.yml"
             parameters = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}).get(
@@ -136,10 +143,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             shown = f"files/cloudformation/{path.name}" if path.parent.name == "cloudformation" else str(path)
             try:
                 template = parse(path.read_text(encoding="utf-8"), shown)
-            except TemplateError:
+            except TemplateError as error:
+                unreadable.append(str(error))
                 continue
             problems |= template_problems(template, parameters, values)
-        return problems
+        return problems, unreadable
 
     def _value(self, name: str, variables: dict[str, Any]) -> Any:
         if name not in variables:

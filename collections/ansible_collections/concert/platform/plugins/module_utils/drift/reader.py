@@ -228,7 +228,7 @@ class Reader:
             differences = [Difference(f"{p} {e}", "subscribed", NOTHING) for p, e in missing]
             differences += [Difference(f"{p} {e}", NOTHING, "subscribed") for p, e in strange]
             if differences:
-                how = "ansible-playbook site.yml --tags alert_subscriptions subscribes whom the inventory lists"
+                how = "site.yml with --tags alert_subscriptions subscribes whom the inventory lists"
                 drifted.append(Drifted("subscriptions", topic, "subscriptions", arn, tuple(differences), by_hand=how))
         return Looked("subscriptions", len(self._settings.topics), tuple(drifted), what="topics")
 
@@ -290,10 +290,9 @@ def _deleted(layer: str, stack: str, found: Mapping[str, Any]) -> Drifted:
         (Difference("", "exists", "deleted"),),
         deleted=True,
         by_hand=(
-            "what is gone is made again by CloudFormation alone, which then puts back all drift of the stack: "
-            f"aws cloudformation create-change-set --stack-name {stack} --change-set-name put-back "
-            "--use-previous-template --deployment-mode REVERT_DRIFT, with each parameter as UsePreviousValue; read it, "
-            "then execute-change-set. Its data is lost unless there is a backup"
+            "what is gone is made again by CloudFormation alone, which then puts back all drift of the stack: a change "
+            f"set of {stack} with the deployment mode REVERT_DRIFT. roles/drift/README.md has the commands, below "
+            '"What is gone". Its data is lost unless there is a backup'
         ),
     )
 

@@ -252,9 +252,11 @@ class Loader:
             merged = self._api.batch_rows([*stage.merge_identical, stage.counts], uuid.uuid4().hex, 5)[0]
             rows, keys, breaking = (int(value or 0) for value in merged)
         if breaking or keys < rows:
-            found, repeated = self._api.query_all([stage.breakers(MOST_DETAILS), stage.repeated(MOST_DETAILS)])
+            found, repeated, repeating = self._api.query_all(
+                [stage.breakers(MOST_DETAILS), stage.repeated(MOST_DETAILS), stage.repeating_rows]
+            )
             rejected += self._located(stage, source, found, repeated)
-            breaking += sum(int(count) for _, count in repeated)
+            breaking += int(repeating[0][0] or 0)
         total = copied_out + breaking
         return Outcome(
             source, stage.name, rows_unchanged=rows - breaking, rows_rejected=total,
@@ -287,8 +289,9 @@ class Loader:
         count = outcome.rows_rejected
         if count and not self._order.skip_bad_rows:
             raise RejectedRowsError(
-                f"'{outcome.source.shown}' has {count} bad rows, so nothing of it was loaded. Correct them, or set "
-                "on_bad_rows to 'skip' to load the others.",
+                f"'{outcome.source.shown}' has {count} bad {'row' if count == 1 else 'rows'}, so nothing of it was "
+                f"loaded. Correct {'it' if count == 1 else 'them'}, or set on_bad_rows to 'skip' (the playbook's "
+                "warehouse_schema_load_on_bad_rows) to load the others.",
                 outcome,
             )
         if count > self._order.max_bad_rows:

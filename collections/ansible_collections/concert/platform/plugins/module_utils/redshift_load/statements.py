@@ -150,10 +150,17 @@ class Stage:
 
     def repeated(self, most: int) -> str:
         """The query for keys that stand more than once with different values, and how often."""
-        return (
-            f"SELECT {self.table.key}, COUNT(*) FROM {self.qualified} WHERE NOT ({self._bad})"
-            f" GROUP BY {self.table.key} HAVING COUNT(*) > 1 ORDER BY 1 LIMIT {most}"
-        )
+        return f"SELECT {self.table.key}, COUNT(*) {self._repeating} ORDER BY 1 LIMIT {most}"
+
+    @property
+    def repeating_rows(self) -> str:
+        """The query for the number of rows with such keys, all of them."""
+        return f"SELECT SUM(repeated.times) FROM (SELECT COUNT(*) AS times {self._repeating}) AS repeated"
+
+    @property
+    def _repeating(self) -> str:
+        key = self.table.key
+        return f"FROM {self.qualified} WHERE NOT ({self._bad}) GROUP BY {key} HAVING COUNT(*) > 1"
 
     @property
     def _rules(self) -> list[tuple[str, str, str]]:

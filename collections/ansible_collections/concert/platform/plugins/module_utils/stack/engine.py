@@ -361,7 +361,8 @@ class Engine:
                 names = ", ".join(unlisted or failing)
                 raise OperationFailedError(
                     f"{error}\nMend the cause and run again; or, to leave {names or 'it'} as it is now, whatever the "
-                    f"template says, list {names or 'it'} in skip_resources. The stack is not deleted.",
+                    f"template says, list {names or 'it'} in skip_resources (the layer's *_skip_resources in "
+                    "the inventory). The stack is not deleted.",
                     error.failure,
                     error.timeline or (),
                     error.events,

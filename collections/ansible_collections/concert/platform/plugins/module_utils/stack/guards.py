@@ -37,7 +37,8 @@ def require_allowed(stack: str, changes: Sequence[Change]) -> None:
     names = ", ".join(change.logical_id for change in changes)
     raise RefusedError(
         f"{stack}: data at risk: {said}. Nothing was changed. Undo what causes it"
-        f"{_causes(changes)}, or, if it is meant, list {names} in allow_replacement."
+        f"{_causes(changes)}, or, if it is meant, list {names} in allow_replacement (the layer's "
+        "*_allow_replacement in the inventory)."
     )
 
 
