@@ -70,8 +70,8 @@ class _Sub(str):
     """A string that CloudFormation substitutes; written with the short tag."""
 
 
-class _TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as data, `!Sub x` as `{"!Sub": "x"}`."""
+#: Reads CloudFormation's short tags as data, `!Sub x` as `{"!Sub": "x"}`; in C where PyYAML was built with it.
+_TemplateLoader: Final[Any] = type("_TemplateLoader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 
 
 class _TemplateDumper(yaml.SafeDumper):

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from local_aws import launcher
 from local_aws.state import State
+from tests.integration import clients
 
 ROOT = Path(__file__).resolve().parents[2]
 _DEADLINE_SECONDS = 240
@@ -97,14 +96,7 @@ class Site:
 
     def client(self, service: str, account: str = "test", region: str = "us-east-1") -> Any:
         """A boto3 client of the embedded AWS, as its root or that of another `account`."""
-        session: Any = boto3.session.Session()
-        return session.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="test",
-        )
+        return clients.client(service, self.endpoint_url, region, aws_access_key_id=account, config=clients.PATIENT)
 
     @property
     def pid(self) -> int:

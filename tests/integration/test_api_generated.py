@@ -11,58 +11,25 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
 from tests.fakes.functions import ROOT
 from tests.integration.api_requests import Generator, Operation, Request, operations, send, undocumented, unexpected
-from tests.integration.site_runner import Site
+from tests.integration.deployed_api import RANKING, Api, api, check, operation
+
+__all__ = ["api"]
 
 REQUESTS = int(os.environ.get("API_REQUESTS", "180"))
 SEED = int(os.environ.get("API_SEED", "20261127"))
-API = "concert-ai-api-development"
 #: Words that mean something to the chatbot.
 SALAD = (
     "and the next ones what about jazz rock in on friday next month concerts they there that artist venue recommend i"
     " like love hate live would sell out tickets how many much revenue popular best 3 when did last play earn forget my"
     " preferences near me help similar to"
 )
-
-
-@dataclass(frozen=True)
-class Api:
-    """The deployed API and its key."""
-
-    site: Site
-    root: str
-    key: str
-
-    def client(self, service: str) -> Any:
-        return self.site.client(service)
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The whole platform, without its own verification."""
-    state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    try:
-        run = site.run("--skip-tags", "verify")
-        assert run.code == 0, run.output
-        gateway = site.client("apigateway")
-        (api_id,) = [each["id"] for each in gateway.get_rest_apis()["items"] if each["name"] == API]
-        (key,) = [each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]]
-        yield Api(site, f"{site.endpoint_url}/_aws/execute-api/{api_id}/development", key)
-    finally:
-        site.close()
-        launcher.stop(State(state_dir))
 
 
 def column(name: str, field: str) -> list[str]:
@@ -131,22 +98,6 @@ def _by_status(counted: Counter[int]) -> str:
     return ", ".join(f"{count} x {status}" for status, count in sorted(counted.items()))
 
 
-def operation(method: str, path: str) -> Operation:
-    """One route."""
-    (found,) = [each for each in operations() if (each.method, each.path) == (method, path)]
-    return found
-
-
-def check(api: Api, request: Request, status: int, *, key: str | None = None) -> Any:
-    """The body of the answer, which has this status and is documented."""
-    answer = send(api.root, request, api.key if key is None else key)
-    assert answer.status == status, answer.text
-    assert undocumented(request, answer) == []
-    assert answer.headers["access-control-allow-origin"] == "*"
-    return answer.body
-
-
-RANKING = Request(operation("GET", "/venues/popularity"))
 CHAT = Request(operation("POST", "/chat"), body=json.dumps({"message": "help"}))
 
 
@@ -228,22 +179,4 @@ def test_without_its_right_to_the_warehouse_a_route_says_that_this_is_missing(ap
         assert body["details"]["dependency"] == "warehouse"
     finally:
         iam.attach_role_policy(RoleName=role, PolicyArn=policy)
-    check(api, RANKING, 200)
-
-
-@pytest.mark.skipif(REQUESTS < 1000, reason="takes the time that a slow warehouse gets: make soak")
-def test_a_slow_warehouse_is_a_timeout_and_nothing_runs_on(api: Api) -> None:
-    """The views' calendar is locked for longer than the function waits."""
-    serverless, data = api.client("redshift-serverless"), api.client("redshift-data")
-    name = "concert-namespace-development"
-    secret = serverless.get_namespace(namespaceName=name)["namespace"]["adminPasswordSecretArn"]
-    target = {"WorkgroupName": "concert-workgroup-development", "Database": "concerts", "SecretArn": secret}
-    locked = data.batch_execute_statement(**target, Sqls=["LOCK concert_dw.calendar", "SELECT pg_sleep(22)"])["Id"]
-    try:
-        body = check(api, RANKING, 504)
-        assert body["details"] == {"dependency": "warehouse"}
-        started = [each for each in data.list_statements(Status="STARTED")["Statements"] if each["Id"] != locked]
-        assert started == []
-    finally:
-        data.cancel_statement(Id=locked)
     check(api, RANKING, 200)

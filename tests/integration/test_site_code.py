@@ -20,7 +20,7 @@ CHATBOT_STACK = "concert-platform-chatbot-development"
 COMPUTE_STACK = "concert-platform-compute-development"
 ANALYTICS = "concert-chatbot-analytics-development"
 #: Enough to see a function fail, and quick.
-CHECKS = json.dumps({"verify_checks": ["functions", "GET /health"]})
+CHECKS = json.dumps({"verify_checks": ["functions", "GET /health"], "verify_timeout_seconds": 10})
 
 Snapshot = dict[str, Any]
 

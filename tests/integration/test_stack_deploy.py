@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import (
     CredentialsError,
     DeadlineError,
@@ -18,6 +20,7 @@ from ansible_collections.concert.platform.plugins.module_utils.stack.errors impo
     StackError,
     StuckError,
 )
+from ansible_collections.concert.platform.plugins.module_utils.stack.model import ChangeSetName
 from ansible_collections.concert.platform.plugins.module_utils.stack.settings import Desired
 
 from tests.integration.stack_support import Deployer, queues, template
@@ -554,6 +557,42 @@ class TestInterruption:
         assert deployer.status(name) == "REVIEW_IN_PROGRESS"
         assert deployer.change_sets(name) == [left]
         assert deployer.present(name, queues("Work")).status == "CREATE_COMPLETE"
+
+    @pytest.mark.parametrize("there", [True, False], ids=["stack", "placeholder"])
+    def test_what_a_killed_check_left_long_ago_goes_with_the_next_check(
+        self, deployer: Deployer, name: str, there: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if there:
+            deployer.present(name, queues("Work"))
+        deployer.client("cloudformation").create_change_set(
+            StackName=name,
+            ChangeSetName="concert-platform-20260101000000-0a0a0a0a",
+            ChangeSetType="UPDATE" if there else "CREATE",
+            TemplateBody=queues("Other"),
+        )
+        assert deployer.present(name, queues("Work", "More"), check=True).changed
+        assert deployer.change_sets(name) == ["concert-platform-20260101000000-0a0a0a0a"], "a run may be at it"
+        told = AwsGateway.change_sets
+
+        def two_hours_later(gateway: AwsGateway, stack_id: str) -> list[ChangeSetName]:
+            found = told(gateway, stack_id)
+            assert all(0 <= one.age < 600 for one in found), found
+            return [replace(one, age=one.age + 7200) for one in found]
+
+        monkeypatch.setattr(AwsGateway, "change_sets", two_hours_later)
+        assert deployer.present(name, queues("Work", "More"), check=True).changed
+        if there:
+            assert deployer.change_sets(name) == []
+        assert deployer.status(name) == ("CREATE_COMPLETE" if there else "absent")
+
+    def test_a_stack_that_was_absent_a_moment_ago_and_is_there_now_is_updated(
+        self, deployer: Deployer, name: str
+    ) -> None:
+        deployer.present(name, queues("Work"))
+        wanted = Desired(name, template(queues("Work", retention=600)), timeout=60)
+        result = deployer.engine().present(wanted, check=False, absent=True)
+        assert (result.changed, result.status) == (True, "UPDATE_COMPLETE")
+        assert [change.logical_id for change in result.changes] == ["Work"]
 
     def test_interrupt_between_plan_and_execution_leaves_nothing(
         self, deployer: Deployer, name: str, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,8 +89,8 @@ def migrate(warehouse: TestWarehouse) -> None:
 def loads(shared: tuple[TestWarehouse, Any]) -> Loads:
     """Empty tables and an empty history."""
     warehouse, s3 = shared
-    for table in (*TABLES, "load_history", "load_rejections"):
-        warehouse.query(f"DELETE FROM concert_dw.{table}")
+    tables = (*TABLES, "load_history", "load_rejections")
+    warehouse.api().batch([f"DELETE FROM concert_dw.{table}" for table in tables], uuid.uuid4().hex)
     return Loads(warehouse, s3)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws.redshift import members
@@ -43,7 +44,7 @@ class Recorder:
 
     def __init__(self, client: Client, service: str) -> None:
         self.service, self.model = service, MODELS[service]
-        self.client = client(service)
+        self.client = client(service, config=Config(retries={"max_attempts": 1}))  # its own: it listens
         self.answered: set[str] = set()
         self.refused: set[str] = set()
         self.client.meta.events.register(f"before-parse.{service}", self._check)

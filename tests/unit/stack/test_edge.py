@@ -535,6 +535,19 @@ def test_what_a_creation_asks_for_is_asked_beside_the_look_and_counts_once() -> 
     assert client.asked.count("list_exports") == 2
 
 
+def test_a_known_caller_is_not_asked_for() -> None:
+    gateway = AwsGateway(
+        Connection(region="eu-central-1", access_key="a", secret_key="b", endpoint_url=URL), look_ahead=True
+    )
+    gateway._cfn = gateway._clients["sts"] = client = Answers()
+    assert gateway.stack_arn("demo").split(":")[4] == "1"
+    known = AwsGateway(gateway._connection, look_ahead=True)
+    known._cfn, known.caller = gateway._cfn, gateway.caller
+    assert known.describe("demo") is None
+    assert known.stack_arn("demo") == gateway.stack_arn("demo")
+    assert client.asked.count("caller") == 1
+
+
 class Meeting(Answers):
     """Answers a look at a stack only while its resources are asked for as well."""
 

@@ -109,3 +109,12 @@ def test_nobody_else_may_read_what_was_seen(tmp_path: Path, clock: FakeClock) ->
     looks(tmp_path, clock).put(look())
     (directory,) = tmp_path.iterdir()
     assert directory.stat().st_mode & 0o077 == 0
+
+
+def test_whose_account_this_is_is_asked_once_in_a_run(tmp_path: Path, clock: FakeClock) -> None:
+    assert looks(tmp_path, clock).caller() is None
+    looks(tmp_path, clock).put_caller({"Account": "1", "Arn": "arn:aws:iam::1:user/x"})
+    clock.sleep(10 * GOOD_FOR)
+    looks(tmp_path, clock).changed()
+    assert looks(tmp_path, clock).caller() == {"Account": "1", "Arn": "arn:aws:iam::1:user/x"}
+    assert looks(tmp_path, clock, ("eu-central-1", "other", "key", None)).caller() is None

@@ -111,6 +111,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """
         looks = Looks(Path(constants.DEFAULT_LOCAL_TMP), gateway.identity, WallClock())
         look = looks.take(desired.name) if options["state"] == "present" else None
+        gateway.caller = looks.caller()
         if look is not None and look.described is None:
             gateway.expect_creation()
         elif look is not None and look.described is not None and look.counts and text is not None:
@@ -136,6 +137,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             if not unchanged:
                 looks.changed()
+            if gateway.caller is not None:
+                looks.put_caller(gateway.caller)
         if unchanged and ahead is None and len(following) > 1 and options["state"] != "settled":
             ahead = gateway.look_ahead_at(following)
         for found in ahead() if ahead is not None else ():

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,8 @@ MOST_DETAILS = 2_000
 ATTEMPTS = 4
 _LOST = ("serializable isolation violation", "conflict with concurrent transaction", "1023")
 _STAGE_AGE = timedelta(days=1)
+#: Stages that may wait to be removed together. Beside them one batch takes an ANALYZE of each table.
+_MOST_SPENT = 20
 _MOMENT = "%Y%m%d%H%M%S"
 #: Checksums of one query, which stays far below the Data API's 100 KB.
 _CHECKSUMS_AT_ONCE = 500
@@ -100,6 +103,8 @@ class Loader:
         self._s3 = s3
         self._order = order
         self._report = report
+        #: Stages that have served.
+        self._spent: list[Stage] = []
 
     def look(self, sources: Sequence[Source]) -> Warehouse:
         """What the warehouse knows of the files' tables, and of the files.
@@ -117,10 +122,7 @@ class Loader:
             if "does not exist" not in error.reason:
                 raise
             raise self._unready([*tables.values()]) from error
-        columns = {
-            name: tuple(Column.from_catalog(*row[1:]) for row in found if row[0] == name)
-            for name in ("load_history", *tables)
-        }
+        columns = {name: tuple(Column.from_catalog(*row[1:]) for row in found if row[0] == name) for name in tables}
         if any(not columns[name] for name in tables):
             raise self._unready([table for name, table in tables.items() if not columns[name]])
         for chunk in chunks[1:]:
@@ -157,7 +159,8 @@ class Loader:
         by_table: dict[str, list[Source]] = {}
         for source in sources:
             by_table.setdefault(source.table.name, []).append(source)
-
+        # All wait for the largest, so it begins first.
+        in_order = sorted(by_table.values(), key=lambda files: sum(source.size for source in files), reverse=True)
         changed: dict[str, Table] = {}
 
         def load_in_turn(files: Sequence[Source]) -> Exception | None:
@@ -170,23 +173,35 @@ class Loader:
                 if outcome.rows_inserted or outcome.rows_updated:
                     changed[source.table.name] = source.table
                 done(outcome)
+                if len(self._spent) >= _MOST_SPENT:
+                    self._clear_away()
             return None
 
-        with ThreadPoolExecutor(len(by_table)) as pool:
-            runs = [pool.submit(load_in_turn, files) for files in by_table.values()]
-            try:
-                errors = [error for run in runs if (error := run.result()) is not None]
-            except BaseException:
-                self._api.give_up()
-                raise
-        if changed:
+        try:
+            with ThreadPoolExecutor(len(in_order)) as pool:
+                runs = [pool.submit(load_in_turn, files) for files in in_order]
+                try:
+                    return [error for run in runs if (error := run.result()) is not None]
+                except BaseException:
+                    self._api.give_up()
+                    raise
+        finally:
             # A plan that was made for an empty table takes minutes for a full one. Redshift gathers statistics by
             # itself, but MERGE does not have it do so at once; and it skips a table of which little has changed.
-            self._api.submit([statements.analyze(table) for table in changed.values()])
-        return errors
+            self._clear_away(*(statements.analyze(table) for table in changed.values()))
+
+    def _clear_away(self, *others: str) -> None:
+        """Have the spent stages go, and other statements run, which nobody waits for."""
+        work = list(others)
+        with suppress(IndexError):
+            # Each is popped once, whichever thread comes first.
+            while True:
+                work.append(self._spent.pop().drop)
+        if work:
+            self._api.submit(work)
 
     def load(self, source: Source, warehouse: Warehouse, now: datetime) -> Outcome:
-        """Load a file that the history does not hold.
+        """Load a file that the history does not hold. Its stage goes when `load_all` ends, or with the next ones.
 
         Raises RejectedRowsError when it has bad rows and may not, and LoadError when it cannot be loaded at all.
         """
@@ -197,8 +212,7 @@ class Loader:
             stage, counts = self._fill(stage, source)
             return self._apply(stage, self._examine(stage, source, counts))
         finally:
-            # Nothing waits for it to go.
-            self._api.submit([stage.drop])
+            self._spent.append(stage)
 
     def _stage(self, source: Source, warehouse: Warehouse, now: datetime) -> Stage:
         """The stage for the file's columns. Raises LoadError when they are not those of the table."""

@@ -26,12 +26,13 @@ def literal(text: str) -> str:
 
 
 def columns_of(tables: Sequence[Table]) -> str:
-    """The query for the columns of tables, and of the load history, in order."""
-    names = ", ".join(f"'{name}'" for name in ("load_history", *(table.name for table in tables)))
+    """The query for the columns of tables, in order: what Column.from_catalog reads behind the table's name."""
+    names = ", ".join(f"'{table.name}'" for table in tables)
     return (
-        "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale,"
-        " is_nullable FROM information_schema.columns"
-        f" WHERE table_schema = 'concert_dw' AND table_name IN ({names}) ORDER BY table_name, ordinal_position"
+        "SELECT c.relname, a.attname, FORMAT_TYPE(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute AS a"
+        " INNER JOIN pg_class AS c ON a.attrelid = c.oid INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid"
+        f" WHERE n.nspname = 'concert_dw' AND c.relname IN ({names}) AND a.attnum > 0 AND NOT a.attisdropped"
+        " ORDER BY c.relname, a.attnum"
     )
 
 

@@ -54,15 +54,15 @@ class Column:
     required: bool
 
     @classmethod
-    def from_catalog(cls, name: str, data_type: str, length: int | None, precision: int | None, scale: int | None,
-                     nullable: str) -> Column:  # fmt: skip
-        """From a row of information_schema.columns."""
-        kind = data_type.lower()
-        if length is not None and kind.startswith("character"):
-            return cls(name, f"VARCHAR({length})", int(length), nullable == "NO")
-        if kind == "numeric":
-            kind = f"NUMERIC({precision}, {scale})"
-        return cls(name, {"timestamp without time zone": "TIMESTAMP"}.get(kind, kind.upper()), None, nullable == "NO")
+    def from_catalog(cls, name: str, type_name: str, required: bool) -> Column:
+        """From a type as FORMAT_TYPE writes it, such as `character varying(64)` or `numeric(5,2)`."""
+        kind, _, size = type_name.partition("(")
+        if kind.startswith("character"):
+            length = int(size.rstrip(")"))
+            return cls(name, f"VARCHAR({length})", length, required)
+        if kind.startswith("timestamp without"):
+            return cls(name, "TIMESTAMP", None, required)
+        return cls(name, type_name.upper(), None, required)
 
 
 def _between(column: str, least: int, most: int) -> Rule:

@@ -161,16 +161,19 @@ class AwsGateway:
     """CloudFormation, and the little of S3 and SNS that the engine needs, through boto3.
 
     `look_ahead`: what is needed next is asked for at once: a stack's template while the stack is described, and it
-    counts only if nothing came between; for a stack that does not exist, the exports and whose account this is.
+    counts only if nothing came between; for a stack that does not exist, the exports and whose account this is, unless
+    `caller` tells that already.
     """
 
     def __init__(self, connection: Connection, *, look_ahead: bool = False) -> None:
         self._connection = connection
+        #: Whose account this is: `Account` and `Arn`. None until somebody has asked.
+        self.caller: Mapping[str, str] | None = None
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
         self._look_ahead = look_ahead
         self._ahead: tuple[str, _Ahead[str]] | None = None
-        self._caller: _Ahead[dict[str, Any]] | None = None
+        self._caller: _Ahead[dict[str, str]] | None = None
         self._exports: _Ahead[frozenset[str]] | None = None
         self._upload: tuple[tuple[str, str], _Ahead[str]] | None = None
 
@@ -258,10 +261,11 @@ class AwsGateway:
 
     def expect_creation(self) -> None:
         """A stack that does not exist is likely to be created: what that asks for is asked at once."""
-        if self._look_ahead and self._caller is None:
+        if self._look_ahead and self._exports is None:
             # The one that all use is there before the threads that use it.
             _ = self._cfn
-            self._caller = _Ahead(self._ask_caller)
+            if self.caller is None:
+                self._caller = _Ahead(self._ask_caller)
             self._exports = _Ahead(self._read_exports)
 
     def stack_policy(self, name: str) -> Mapping[str, Any] | None:
@@ -317,16 +321,17 @@ class AwsGateway:
     def stack_arn(self, name: str) -> str:
         """The ARN of a stack to be, without its unique part."""
         ahead, self._caller = self._caller, None
-        caller = ahead.answer() if ahead is not None else None
-        if caller is None:
+        if self.caller is None and ahead is not None:
+            self.caller = ahead.answer()
+        if self.caller is None:
             with self._plain("asking whose account this is"):
-                caller = self._ask_caller()
-        partition = caller["Arn"].split(":")[1]
-        return f"arn:{partition}:cloudformation:{self.region}:{caller['Account']}:stack/{name}/"
+                self.caller = self._ask_caller()
+        partition = self.caller["Arn"].split(":")[1]
+        return f"arn:{partition}:cloudformation:{self.region}:{self.caller['Account']}:stack/{name}/"
 
-    def _ask_caller(self) -> dict[str, Any]:
-        caller: dict[str, Any] = self._client("sts").get_caller_identity()
-        return caller
+    def _ask_caller(self) -> dict[str, str]:
+        caller = self._client("sts").get_caller_identity()
+        return {"Account": caller["Account"], "Arn": caller["Arn"]}
 
     def expect_holders(self, resource_types: Collection[str]) -> None:
         """Make the clients that look for things of these types, while another answer is still on its way."""
@@ -428,7 +433,7 @@ class AwsGateway:
             raw=tuple(change["ResourceChange"] for change in changes if "ResourceChange" in change),
         )
 
-    def change_sets(self, stack_id: str) -> Sequence[ChangeSetName]:
+    def change_sets(self, stack_id: str) -> list[ChangeSetName]:
         """The change sets that stand beside the stack."""
         with self._plain("listing change sets"):
             pages = self._cfn.get_paginator("list_change_sets").paginate(StackName=stack_id)
@@ -442,7 +447,7 @@ class AwsGateway:
     def execute(self, change_set_id: str, token: str) -> None:
         """Start exactly this change set; a failure rolls back, also where a resource is replaced."""
         # What was asked ahead of it is old from now on.
-        self._caller = self._exports = None
+        self._exports = None
         with self._arrived(), self._plain("executing the plan"):
             self._cfn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token, DisableRollback=False)
 

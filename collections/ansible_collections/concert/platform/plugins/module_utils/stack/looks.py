@@ -21,7 +21,7 @@ from .gateway import Clock
 
 #: Seconds after which a look is taken anew.
 GOOD_FOR = 10.0
-_CHANGED = "changed"
+_CHANGED, _CALLER = "changed", "caller"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,14 @@ class Looks:
         age = self._clock.now() - kept["began"]
         changed = self._read(_CHANGED)
         return Look(**kept, counts=0 <= age <= GOOD_FOR and (changed is None or kept["began"] > changed["at"]))
+
+    def put_caller(self, caller: Mapping[str, str]) -> None:
+        """Keep whose account this is, which stays so for as long as the run."""
+        self._write(_CALLER, caller)
+
+    def caller(self) -> Mapping[str, str] | None:
+        """Whose account this is; None where no task has asked yet."""
+        return self._read(_CALLER)
 
     def any_changed(self) -> bool:
         """The run has changed a stack, or may have."""

@@ -44,6 +44,9 @@ _RANKED = ("rank", "venue_id", "total_events", "attendance_rate", "total_revenue
 _CONCERT = ("venue_id", "event_date", "total_attendance", "revenue", "status")
 #: Metrics that one request computes: AWS's limit.
 _METRICS_TOGETHER = 500
+#: What API Gateway answers for a function that raised or that answered nonsense, and the seconds after which one that
+#: does nothing else is broken, not late.
+_FUNCTION_FAILED, _CRASHING_SECONDS = 502, 30.0
 _SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
@@ -193,8 +196,12 @@ def traces(platform: Platform) -> Finding:
 
 
 def health(platform: Platform) -> Finding:
-    """The API answers that every dependency is reachable. It waits, since a new key takes a moment to be known."""
+    """The API answers that every dependency is reachable.
+
+    It waits for a new key to be known and for the warehouse to wake, not for a function that does nothing but crash.
+    """
     last = ["nothing was asked"]
+    crashing: list[float] = []
 
     def healthy() -> bool | None:
         try:
@@ -203,6 +210,10 @@ def health(platform: Platform) -> Finding:
             last[0] = f"no answer: {error}"
             return None
         last[0] = str(answer)
+        if answer.status == _FUNCTION_FAILED:
+            crashing.append(platform.now())
+            return False if crashing[-1] - crashing[0] >= _CRASHING_SECONDS else None
+        crashing.clear()
         if answer.status != 200 or answer.body.get("status") != "healthy":
             return None
         reached = [name for name, state in (answer.body.get("services") or {}).items() if state == "reachable"]

@@ -66,6 +66,10 @@ class Platform:
             time.sleep(min(pause, max(0.0, self._deadline - time.monotonic())))
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
+    def now(self) -> float:
+        """Seconds of the clock that the run's deadline goes by."""
+        return time.monotonic()
+
     # -- stacks and the API -------------------------------------------------------------------------------------------
 
     def stack(self, layer: str) -> Mapping[str, Any] | None:
