@@ -211,9 +211,13 @@ def test_bisection_isolates_the_poison_record_and_the_queue_tells_of_it(
         DestinationConfig={"OnFailure": {"Destination": queue.arn}},
     )
     stream.put([{"n": 8}])
-    eventually(lambda: 8 in numbers(functions, name), what="the record after the poisoned batch")
-    successes = [r["n"] for b in batches(functions, name) if not any(r.get("poison") for r in b) for r in b]
-    assert sorted(successes) == [0, 1, 2, 3, 4, 6, 7, 8]
+
+    def successes() -> list[int]:
+        return [r["n"] for b in batches(functions, name) if not any(r.get("poison") for r in b) for r in b]
+
+    # It may have come with the poisoned batch already: what counts is that it went through.
+    eventually(lambda: 8 in successes(), what="the last record's success")
+    assert sorted(successes()) == [0, 1, 2, 3, 4, 6, 7, 8]
     message = json.loads(eventually(queue.drain)[0]["Body"])
     assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert message["requestContext"]["approximateInvokeCount"] == 2
