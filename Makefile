@@ -90,7 +90,7 @@ test-browser: $(VENV)/.dev ## The pages of runs in a headless Chromium; pictures
 	@python -m pytest tests/browser -q
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the demo volume sent through the pipeline
+soak: $(VENV)/.dev ## Longer tests: random stack states, killed playbooks, thousands of requests, every wire of the templates, every right, the workflows, the demo volume sent through the pipeline
 	@STACK_PROPERTY_EXAMPLES=1000 python -m pytest tests/integration/test_stack_property.py --timeout 3600 -q
 	@API_REQUESTS=5000 python -m pytest tests/integration/test_api_generated.py --timeout 3600 -q
 	@python -m pytest tests/soak -q -s

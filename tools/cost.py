@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -244,12 +244,12 @@ def bill(
     return platform, sorted(lines, key=lambda line: (-line[1], line[0].what))
 
 
-def page() -> str:
-    """docs/cost.md, whole."""
+def page(inventories: Sequence[str] = INVENTORIES) -> str:
+    """docs/cost.md, whole; or the same of other inventories."""
     table = yaml.safe_load(PRICES.read_text(encoding="utf-8"))
     usage = yaml.safe_load(USAGE.read_text(encoding="utf-8"))
     prices = table["prices"]
-    bills = {name: bill(name, prices, usage) for name in INVENTORIES}
+    bills = {name: bill(name, prices, usage) for name in inventories}
     text = [
         "# What a month costs",
         "",
@@ -283,11 +283,14 @@ def page() -> str:
         text += [f"| {len(small)} items below ${LEAST_USD:.2f} | | | ${sum(small):,.2f} |"]
         text += [f"| **all** | | | **${sum(usd for _, usd in lines):,.2f}** |"]
     text += ["", "## Resources by stack", ""]
-    text += ["| Stack | " + " | ".join(f"`{name}`" for name in INVENTORIES) + " |", "|---|---:|---:|---:|"]
+    text += [
+        "| Stack | " + " | ".join(f"`{name}`" for name in inventories) + " |",
+        "|---|" + "---:|" * len(inventories),
+    ]
     counts = {name: Counter(r.template for r in platform.resources()) for name, (platform, _) in bills.items()}
     for template, (layer, _) in LAYERS.items():
-        text.append(f"| {layer} | " + " | ".join(str(counts[name][template]) for name in INVENTORIES) + " |")
-    text.append("| **all** | " + " | ".join(f"**{sum(counts[name].values())}**" for name in INVENTORIES) + " |")
+        text.append(f"| {layer} | " + " | ".join(str(counts[name][template]) for name in inventories) + " |")
+    text.append("| **all** | " + " | ".join(f"**{sum(counts[name].values())}**" for name in inventories) + " |")
     return "\n".join(text) + "\n"
 
 
@@ -305,9 +308,16 @@ def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when the page is not current")
-    check = parser.parse_args().check
+    parser.add_argument("--inventory", help="print the month of this one, of inventories/, and write nothing")
+    arguments = parser.parse_args()
+    if arguments.inventory:
+        found = sorted(folder.name for folder in (ROOT / "inventories").iterdir() if folder.is_dir())
+        if arguments.inventory not in found:
+            parser.error(f"--inventory is '{arguments.inventory}'; there are {', '.join(found)}")
+        print(page([arguments.inventory]), end="")
+        return 0
     wanted = page()
-    if check:
+    if arguments.check:
         current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted
         if not current:
             print(

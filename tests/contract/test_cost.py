@@ -24,6 +24,18 @@ def test_the_page_is_current() -> None:
     assert cost.PAGE.read_text(encoding="utf-8") == cost.page(), "run `make cost` and commit docs/cost.md"
 
 
+def test_one_inventory_is_printed_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["cost", "--inventory", "local"])
+    assert cost.main() == 0
+    printed = capsys.readouterr().out
+    assert re.findall(r"^## (.*)$", printed, re.MULTILINE) == ["local (development)", "Resources by stack"]
+    assert f"**${sum(bill_of('local').values()):,.2f}**" in printed
+    monkeypatch.setattr("sys.argv", ["cost", "--inventory", "locl"])
+    with pytest.raises(SystemExit):
+        cost.main()
+    assert "--inventory is 'locl'; there are dev, local, prod" in capsys.readouterr().err
+
+
 def test_each_price_is_dated_and_has_its_page() -> None:
     assert isinstance(PRICES["recorded"], date)
     for name, price in PRICES["prices"].items():

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
 from tests.integration.api_requests import Operation, Request, operations, send, undocumented
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 
 API = "concert-ai-api-development"
 
@@ -32,18 +30,13 @@ class Api:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The whole platform, without its own verification."""
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    try:
+    with embedded_site(state_dir) as site:
         run = site.run("--skip-tags", "verify")
         assert run.code == 0, run.output
         gateway = site.client("apigateway")
         (api_id,) = [each["id"] for each in gateway.get_rest_apis()["items"] if each["name"] == API]
         (key,) = [each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]]
         yield Api(site, f"{site.endpoint_url}/_aws/execute-api/{api_id}/development", key)
-    finally:
-        site.close()
-        launcher.stop(State(state_dir))
 
 
 def operation(method: str, path: str) -> Operation:

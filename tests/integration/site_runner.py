@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,3 +111,16 @@ class Site:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=10)
+
+
+@contextmanager
+def embedded_site(state_dir: Path) -> Iterator[Site]:
+    """The project with an embedded AWS that is started here; both are ended whatever happens."""
+    state = State(state_dir)
+    site = Site(state_dir)
+    launcher.start(state)
+    try:
+        yield site
+    finally:
+        site.close()
+        launcher.stop(state)

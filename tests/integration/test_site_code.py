@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
 from tests.fakes.functions import FUNCTIONS
-from tests.integration.site_runner import Run, Site
+from tests.integration.site_runner import Run, Site, embedded_site
 
 BUCKET = "concert-lambda-deployment-development-000000000000"
 CHATBOT_STACK = "concert-platform-chatbot-development"
@@ -28,13 +26,10 @@ Snapshot = dict[str, Any]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    run = site.run("--skip-tags", "sample_data,verify")
-    assert run.code == 0, run.output[-3000:]
-    yield site
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        run = site.run("--skip-tags", "sample_data,verify")
+        assert run.code == 0, run.output[-3000:]
+        yield site
 
 
 @pytest.fixture(scope="module")

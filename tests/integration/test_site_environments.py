@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import ROOT, Run, Site
+from tests.integration.site_runner import ROOT, Run, Site, embedded_site
 
 ACCOUNT = "333333333333"
 HOME, AWAY = "prod", "away"
@@ -48,16 +46,13 @@ class Production:
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    inventory = tmp_path_factory.mktemp("inventories") / "prod"
-    shutil.copytree(ROOT / "inventories/prod", inventory)
-    hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
-    hosts["all"]["children"]["deployment_targets"]["hosts"][AWAY] = {"platform_region": AWAY_REGION}
-    (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
-    yield Production(site, inventory)
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        inventory = tmp_path_factory.mktemp("inventories") / "prod"
+        shutil.copytree(ROOT / "inventories/prod", inventory)
+        hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
+        hosts["all"]["children"]["deployment_targets"]["hosts"][AWAY] = {"platform_region": AWAY_REGION}
+        (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+        yield Production(site, inventory)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 
 STACK = "concert-platform-networking-development"
 
@@ -21,13 +19,10 @@ STACK = "concert-platform-networking-development"
 def site(tmp_path: Path) -> Iterator[Site]:
     state_dir = tmp_path / "aws"
     state_dir.mkdir()
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    # The flow log waits, so that there is a middle to interrupt.
-    site.faults({"type": "AWS::EC2::FlowLog", "operation": "create", "delay_seconds": 6})
-    yield site
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        # The flow log waits, so that there is a middle to interrupt.
+        site.faults({"type": "AWS::EC2::FlowLog", "operation": "create", "delay_seconds": 6})
+        yield site
 
 
 def stack_status(site: Site) -> str | None:

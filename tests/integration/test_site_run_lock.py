@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 
 PARAMETER = "/concert-platform/development/run-lock"
 SLOW = {"type": "AWS::EC2::FlowLog", "operation": "create", "delay_seconds": 6}
@@ -26,11 +24,8 @@ SLOW = {"type": "AWS::EC2::FlowLog", "operation": "create", "delay_seconds": 6}
 def site(tmp_path: Path) -> Iterator[Site]:
     state_dir = tmp_path / "aws"
     state_dir.mkdir()
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    yield site
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        yield site
 
 
 def entry(site: Site) -> dict[str, Any] | None:

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Run, Site
+from tests.integration.site_runner import Run, Site, embedded_site
 
 ACCOUNT = "000000000000"
 BUCKET = f"concert-data-raw-development-{ACCOUNT}"
@@ -21,12 +19,8 @@ LAYERS = ("--tags", "networking,storage")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    state = State(tmp_path_factory.mktemp("teardown"))
-    launcher.start(state)
-    site = Site(state.directory)
-    yield site
-    site.close()
-    launcher.stop(state)
+    with embedded_site(tmp_path_factory.mktemp("teardown")) as site:
+        yield site
 
 
 def teardown(site: Site, *arguments: str) -> Run:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 
 MONITORING = "concert-platform-monitoring-development"
 COMPUTE = "concert-platform-compute-development"
@@ -17,11 +15,8 @@ COMPUTE = "concert-platform-compute-development"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    yield site
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        yield site
 
 
 def statuses(site: Site) -> dict[str, str]:

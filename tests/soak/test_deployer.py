@@ -18,10 +18,8 @@ from ansible_collections.concert.platform.plugins.module_utils.connection import
 from ansible_collections.concert.platform.plugins.module_utils.drift import restore
 from ansible_collections.concert.platform.plugins.module_utils.drift.reader import Reader, Settings
 
-from local_aws import launcher
-from local_aws.state import State
 from tests.integration.platform_mistakes import ACCOUNT, change_by_hand
-from tests.integration.site_runner import ROOT, Run, Site
+from tests.integration.site_runner import ROOT, Run, Site, embedded_site
 
 TEMPLATE = ROOT / "files" / "iam" / "deployer.yaml"
 STACK = "concert-deployer-development"
@@ -109,11 +107,8 @@ class Deployer:
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     state_dir = tmp_path_factory.mktemp("aws")
-    launcher.start(State(state_dir))
-    site = Site(state_dir)
-    yield Deployer(site)
-    site.close()
-    launcher.stop(State(state_dir))
+    with embedded_site(state_dir) as site:
+        yield Deployer(site)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +149,8 @@ def test_the_deployer_asks_aws_about_the_templates(deployer: Deployer) -> None:
     assert re.search(r"^AWS +ok +8 templates, 2 of them through S3$", run.output, re.MULTILINE), run.output
 
 
-def test_the_deployer_finds_a_clean_platform_clean(deployer: Deployer, tmp_path: Path) -> None:
+def clean(deployer: Deployer, tmp_path: Path) -> None:
+    """Neither danger nor drift is found, and nothing is left out that the deployer may see."""
     reports = ("-e", f"platform_reports_directory={tmp_path}")
     for kind in ("audit", "drift"):
         run = deployer.run(*reports, playbook=f"playbooks/{kind}.yml")
@@ -168,25 +164,8 @@ def test_the_deployer_finds_a_clean_platform_clean(deployer: Deployer, tmp_path:
     assert (drift["drift"], denied) == ([], [])
 
 
-def test_the_deployer_finds_what_was_changed_by_hand_and_puts_it_back(deployer: Deployer, tmp_path: Path) -> None:
-    changes = change_by_hand(deployer.site.client)
-    run = deployer.run("-e", f"platform_reports_directory={tmp_path}", playbook="playbooks/drift.yml")
-    assert run.code != 0
-    found = {one["resource"] for one in json.loads((tmp_path / "drift/drift.json").read_text())["drift"]}
-    assert found == {change.resource for change in changes}
-    run = deployer.run("-e", "drift_restore=compute/ApiAccessLogGroup", playbook="playbooks/drift.yml")
-    assert run.code == 0, why(run)
-    reader = deployer.reader()
-    left = set()
-    for looked in reader.look():
-        for drifted in looked.drifted:
-            if drifted.by_hand:
-                left.add(drifted.key)
-            else:
-                restore.put_back(reader, drifted, 60)
-    again = {drifted.key for looked in deployer.reader().look() for drifted in looked.drifted}
-    assert again == left
-    assert len(left) < len(changes) / 2
+def test_a_new_platform_with_its_sample_data_is_clean(deployer: Deployer, tmp_path: Path) -> None:
+    clean(deployer, tmp_path)
 
 
 def test_the_deployer_releases_compares_and_goes_back(deployer: Deployer, tmp_path: Path) -> None:
@@ -216,13 +195,7 @@ def test_the_deployer_releases_compares_and_goes_back(deployer: Deployer, tmp_pa
 @pytest.mark.parametrize("tag", ["status", "migrate", "routines", "lake", "drift"])
 def test_the_deployer_works_on_the_warehouse(deployer: Deployer, tag: str) -> None:
     run = deployer.run("--tags", tag, playbook="playbooks/warehouse.yml")
-    if tag == "drift":
-        # The column that was added by hand above, which only a migration takes away.
-        assert "mood" in run.output, why(run)
-    else:
-        assert run.code == 0, why(run)
-    assert "AccessDenied" not in run.output
-    assert "not authorized" not in run.output
+    assert run.code == 0, why(run)
 
 
 def test_the_deployer_loads_a_file(deployer: Deployer, tmp_path: Path) -> None:
@@ -246,6 +219,31 @@ def test_the_deployer_sends_again_what_was_set_aside(deployer: Deployer) -> None
             run = deployer.run("-e", f"replay_from={source}", *arguments, playbook="playbooks/replay.yml")
             assert run.code == 0, why(run)
     assert s3.list_objects_v2(Bucket=RAW_BUCKET, Prefix=key)["KeyCount"] == 0
+
+
+def test_it_is_clean_after_a_rollback_loads_and_a_replay(deployer: Deployer, tmp_path: Path) -> None:
+    clean(deployer, tmp_path)
+
+
+def test_the_deployer_finds_what_was_changed_by_hand_and_puts_it_back(deployer: Deployer, tmp_path: Path) -> None:
+    changes = change_by_hand(deployer.site.client)
+    run = deployer.run("-e", f"platform_reports_directory={tmp_path}", playbook="playbooks/drift.yml")
+    assert run.code != 0
+    found = {one["resource"] for one in json.loads((tmp_path / "drift/drift.json").read_text())["drift"]}
+    assert found == {change.resource for change in changes}
+    run = deployer.run("-e", "drift_restore=compute/ApiAccessLogGroup", playbook="playbooks/drift.yml")
+    assert run.code == 0, why(run)
+    reader = deployer.reader()
+    left = set()
+    for looked in reader.look():
+        for drifted in looked.drifted:
+            if drifted.by_hand:
+                left.add(drifted.key)
+            else:
+                restore.put_back(reader, drifted, 60)
+    again = {drifted.key for looked in deployer.reader().look() for drifted in looked.drifted}
+    assert again == left
+    assert len(left) < len(changes) / 2
 
 
 def test_the_deployer_takes_the_platform_down(deployer: Deployer) -> None:

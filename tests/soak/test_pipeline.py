@@ -33,9 +33,7 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.loading import send
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.records import Record
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 from tests.soak.pipeline_records import Load, make
 
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(2**32))
@@ -68,15 +66,10 @@ pytestmark = pytest.mark.timeout(DEADLINE_SECONDS + 300)
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """The platform without sample data, on an embedded AWS of the test's own."""
-    launcher.start(State(tmp_path))
-    site = Site(tmp_path)
-    try:
+    with embedded_site(tmp_path) as site:
         run = site.run("--skip-tags", "sample_data,verify")
         assert run.code == 0, run.output[-3000:]
         yield site
-    finally:
-        site.close()
-        launcher.stop(State(tmp_path))
 
 
 def warehouse(site: Site) -> DataApi:

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_aws import launcher
-from local_aws.state import State
-from tests.integration.site_runner import Site
+from tests.integration.site_runner import Site, embedded_site
 from tests.integration.test_site_teardown import BUCKET, left
 
 WORDS = ("-e", "teardown_confirm=development", "-e", "teardown_purge=development")
@@ -22,12 +20,8 @@ MOMENTS = (("chatbot : absent", 0.5), ("storage : absent", 0.5), ("teardown : pu
 
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    state = State(tmp_path_factory.mktemp("purge"))
-    launcher.start(state)
-    site = Site(state.directory)
-    yield site
-    site.close()
-    launcher.stop(state)
+    with embedded_site(tmp_path_factory.mktemp("purge")) as site:
+        yield site
 
 
 def killed(site: Site, task: str, seconds: float) -> None:

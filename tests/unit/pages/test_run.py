@@ -203,6 +203,9 @@ def test_the_picture_says_what_is_not_deployed() -> None:
     drawn = picture.svg(picture.read(read, stacks), columns=2, width=350, name="narrow")
     assert "not seen" in drawn
     assert "· absent" not in drawn
+    # Taken back: what its template adds is not there, and what it had is.
+    stacks["compute"] = {"failed": True, "status": "UPDATE_ROLLBACK_COMPLETE"}
+    assert all(n.live is None for n in picture.read(read, stacks).nodes if n.key[0] == "compute")
     stacks["compute"] = {"status": "ROLLBACK_COMPLETE"}
     assert "· absent" in picture.svg(picture.read(read, stacks), columns=2, width=350, name="narrow")
 

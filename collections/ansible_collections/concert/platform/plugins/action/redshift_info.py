@@ -8,77 +8,54 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
 from ansible_collections.concert.platform.plugins.module_utils.redshift import catalog, ledger, report
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import DataApi
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     LedgerMismatchError,
     MigrationFileError,
     StatementFailedError,
-    WarehouseError,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift.files import fill, read_directory
 from ansible_collections.concert.platform.plugins.module_utils.redshift.plan import pending
 from ansible_collections.concert.platform.plugins.module_utils.redshift.runner import Migrator, Run
 from ansible_collections.concert.platform.plugins.module_utils.run_lock import processes
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "placeholders": {"type": "dict", "default": {}},
     "catalog": {"type": "path"},
     "timeout": {"type": "int", "default": 120},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Reads; the same in check mode."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        try:
-            found = self._look(options)
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"The warehouse could not be reached. {reason(error)}"}
-        except WarehouseError as error:
-            return {**result, "failed": True, "msg": str(error)}
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What was found, shown."""
+        found = self._look(options)
         Display().display("\n" + "\n".join(found["lines"]) + "\n")
-        return {**result, "changed": False, **found}
+        return {"changed": False, **found}
 
     def _look(self, options: dict[str, Any]) -> dict[str, Any]:
         placeholders = {name: str(value) for name, value in options["placeholders"].items()}
         migrations = read_directory(Path(options["directory"]), placeholders)
         connection = Connection.from_options(options)
-        warehouse = find_warehouse(
-            connection.client("redshift-serverless"),
-            namespace=options["namespace"],
-            workgroup=options["workgroup"],
-            database=options["database"],
-        )
-        database = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
+        database = open_database(connection, options, options["timeout"])
         if options["catalog"]:
             return _drift(database, read_catalog(Path(options["catalog"]), placeholders))
         run = Run(ledger.Author(""), uuid.uuid4().hex, processes.described(os.getpid()))
-        migrator = Migrator(database, run, report=self._report, is_alive=processes.alive)
+        migrator = Migrator(database, run, report=self.report, is_alive=processes.alive)
         now, problem = migrator.ledger(), ""
         try:
             todo = pending(migrations, now)
@@ -94,9 +71,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "migrated_by": str(holder) if holder and holder.seconds_left > 0 else "",
             "lines": report.status(history, repeatable, todo, holder, problem),
         }
-
-    def _report(self, line: str) -> None:
-        Display().display(f"redshift_info | {line}")
 
 
 def _drift(database: DataApi, expected: dict[str, str]) -> dict[str, Any]:

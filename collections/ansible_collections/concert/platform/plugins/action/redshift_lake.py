@@ -7,21 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     WarehouseAbsentError,
-    WarehouseError,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift_load.lake import (
     Partition,
@@ -30,63 +19,47 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift_load.lak
     schema_exists,
     schema_statements,
 )
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "schema": {"type": "str", "default": "concert_lake"},
     "glue_database": {"type": "str", "required": True},
     "role_arn": {"type": "str", "default": "default"},
     "readers": {"type": "list", "elements": "str", "default": ["concert_reader", "concert_admin"]},
     "timeout": {"type": "int", "default": 300},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Runs in the controller process."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
+    unanswered = "AWS could not be asked."
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        try:
-            return {**result, **self._bring(options)}
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
-        except WarehouseError as error:
-            return {**result, "failed": True, "msg": str(error)}
-
-    def _bring(self, options: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         connection = Connection.from_options(options)
         statements = schema_statements(
             options["schema"], options["glue_database"], options["role_arn"], options["readers"]
         )
         try:
-            warehouse = find_warehouse(
-                connection.client("redshift-serverless"),
-                namespace=options["namespace"],
-                workgroup=options["workgroup"],
-                database=options["database"],
-            )
+            database = open_database(connection, options, options["timeout"])
         except WarehouseAbsentError:
             if not self._task.check_mode:
                 raise
             # Before the first deploy there is neither warehouse nor lake.
             return self._result(statements, [])
-        api = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
         glue = connection.client("glue")
-        todo = [] if api.query(schema_exists(options["schema"]))[0][0] else statements
+        todo = [] if database.query(schema_exists(options["schema"]))[0][0] else statements
         partitions = missing_partitions(glue, connection.client("s3"), options["glue_database"])
         if not self._task.check_mode:
             # One by one: Redshift makes external schemas in no transaction.
             for statement in todo:
-                api.execute(statement, uuid.uuid4().hex)
+                database.execute(statement, uuid.uuid4().hex)
             register(glue, options["glue_database"], partitions)
             if partitions:
                 Display().display(f"redshift_lake | {_told(partitions)}")

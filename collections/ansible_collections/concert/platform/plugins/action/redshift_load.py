@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import re
-import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import reason
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     WarehouseAbsentError,
     WarehouseError,
@@ -39,6 +26,12 @@ from ansible_collections.concert.platform.plugins.module_utils.redshift_load.sou
     find_all,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift_load.tables import TABLES
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+    who,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 
 #: How many bad rows the task's result and a failure's message show.
@@ -47,9 +40,6 @@ SHOWN_IN_RESULT, SHOWN_IN_MESSAGE = 100, 10
 ALL = "all"
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "what": {"type": "str", "required": True, "choices": [*TABLES, ALL]},
     "from": {"type": "str", "required": True},
     "format": {"type": "str", "choices": ["auto", *FORMATS], "default": "auto"},
@@ -59,25 +49,22 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "role_arn": {"type": "str", "default": "default"},
     "release": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Runs in the controller process, so that progress shows while the warehouse works."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What was loaded, also when it failed half way."""
         done: list[Outcome] = []
         try:
-            return {**result, **self._load(options, done)}
+            return self._load(options, done)
         except (ClientError, BotoCoreError, WarehouseError) as error:
-            return {**result, **_failed([error], done)}
+            return _failed([error], done)
 
     def _load(self, options: dict[str, Any], done: list[Outcome]) -> dict[str, Any]:
         started = time.monotonic()
@@ -85,22 +72,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         s3 = connection.client("s3")
         sources = self._sources(s3, options)
         try:
-            warehouse = find_warehouse(
-                connection.client("redshift-serverless"),
-                namespace=options["namespace"],
-                workgroup=options["workgroup"],
-                database=options["database"],
-            )
+            database = open_database(connection, options, options["timeout"])
         except WarehouseAbsentError:
             if not self._task.check_mode:
                 raise
             # Before the first deploy there is no warehouse, and everything is still to load.
             return self._planned(sources, started)
         order = Order(
-            options["role_arn"], options["on_bad_rows"] == "skip", options["max_bad_rows"], options["release"], _who()
+            options["role_arn"], options["on_bad_rows"] == "skip", options["max_bad_rows"], options["release"], who()
         )
-        api = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
-        loader = Loader(api, s3, order, self._report)
+        loader = Loader(database, s3, order, self.report)
         try:
             known = loader.look(sources)
         except WarehouseError:
@@ -114,13 +95,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 todo.append(source)
                 continue
             done.append(Outcome(source, before=before))
-            self._report(f"{source.shown} was loaded at {before.at} UTC: {before.rows:,} rows; nothing to do")
+            self.report(f"{source.shown} was loaded at {before.at} UTC: {before.rows:,} rows; nothing to do")
         if self._task.check_mode:
             return self._planned(todo, started)
 
         def tell(outcome: Outcome) -> None:
             done.append(outcome)
-            self._report(_told(outcome))
+            self.report(_told(outcome))
 
         if todo:
             loader.tidy(known, datetime.now(UTC))
@@ -143,7 +124,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         sources, others = find_all(s3, options["from"], TABLES, **how)
         if others:
             more = f" and {len(others) - SHOWN_IN_MESSAGE} more" if len(others) > SHOWN_IN_MESSAGE else ""
-            self._report(f"not named after a table, left alone: {', '.join(others[:SHOWN_IN_MESSAGE])}{more}")
+            self.report(f"not named after a table, left alone: {', '.join(others[:SHOWN_IN_MESSAGE])}{more}")
         return sources
 
     def _planned(self, todo: Sequence[Source], started: float) -> dict[str, Any]:
@@ -163,9 +144,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         tables = dict.fromkeys(source.table.name for source in todo)
         header = f"files that {', '.join(tables)} {'was' if len(tables) == 1 else 'were'} loaded from"
         return {"diff": {"before_header": header, "after_header": header, "before": "", "after": "".join(lines)}}
-
-    def _report(self, line: str) -> None:
-        Display().display(f"redshift_load | {line}")
 
 
 def _failed(errors: Sequence[Exception], done: Sequence[Outcome]) -> dict[str, Any]:
@@ -224,12 +202,3 @@ def _table(outcome: Outcome) -> str:
         lines.append(f"  {place:<12} {row.column or '-':<20} {row.reason}" + (f" ({row.key})" if row.key else ""))
     left = outcome.rows_rejected - len(lines)
     return "\n".join([*lines, *([f"  and {left:,} more"] if left > 0 else [])])
-
-
-def _who() -> str:
-    """Who runs this, as the history keeps it: user@host, in characters that are safe inside any SQL string."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return re.sub(r"[^A-Za-z0-9_.@-]", "_", f"{user}@{socket.gethostname()}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import re
-import socket
 import time
 import uuid
 from collections.abc import Sequence
@@ -13,19 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    MAX_SECONDS,
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import MAX_SECONDS
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     WarehouseAbsentError,
     WarehouseError,
@@ -38,12 +24,15 @@ from ansible_collections.concert.platform.plugins.module_utils.release import mi
 from ansible_collections.concert.platform.plugins.module_utils.release.errors import ReleaseError
 from ansible_collections.concert.platform.plugins.module_utils.release.store import ReleaseStore
 from ansible_collections.concert.platform.plugins.module_utils.run_lock import processes
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+    plain,
+    who,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "placeholders": {"type": "dict", "default": {}},
     "baseline_version": {"type": "int"},
@@ -53,28 +42,17 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         "options": {"bucket": {"type": "str", "required": True}, "parameter": {"type": "str", "required": True}},
     },
     "timeout": {"type": "int", "default": 900},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Runs in the controller process, so that progress shows while the warehouse works."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
+    refusals = (WarehouseError, ReleaseError)
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        try:
-            return {**result, **self._migrate(options)}
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"The warehouse could not be reached. {reason(error)}"}
-        except (WarehouseError, ReleaseError) as error:
-            return {**result, "failed": True, "msg": str(error)}
-
-    def _migrate(self, options: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
         if not 0 < options["timeout"] <= MAX_SECONDS:
             raise WarehouseError(
@@ -86,22 +64,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if options["plan_from"] and self._task.check_mode:
             return self._by_release(options, migrations, connection, started)
         try:
-            warehouse = find_warehouse(
-                connection.client("redshift-serverless"),
-                namespace=options["namespace"],
-                workgroup=options["workgroup"],
-                database=options["database"],
-            )
+            database = open_database(connection, options, options["timeout"])
         except WarehouseAbsentError:
             if not self._task.check_mode:
                 raise
             # Before the first deploy there is no warehouse, and everything is still to do.
             return self._result(migrations, (), migrations, started)
-        run = Run(Author(_who(), _plain(options["release"])), uuid.uuid4().hex, processes.described(os.getpid()))
+        run = Run(Author(who(), plain(options["release"])), uuid.uuid4().hex, processes.described(os.getpid()))
         migrator = Migrator(
-            DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"])),
+            database,
             run,
-            report=self._report,
+            report=self.report,
             is_alive=processes.alive,
         )
         ledger = migrator.ledger()
@@ -147,20 +120,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             after = describe(done, assumed)
             result["diff"] = {"before_header": header, "after_header": header, "before": "", "after": after}
         return result
-
-    def _report(self, line: str) -> None:
-        Display().display(f"redshift_migrate | {line}")
-
-
-def _who() -> str:
-    """Who runs this, as the ledger keeps it: user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return _plain(f"{user}@{socket.gethostname()}")
-
-
-def _plain(text: str) -> str:
-    """`text` in characters that are safe inside any SQL string."""
-    return re.sub(r"[^A-Za-z0-9_.@+-]", "_", text.strip())

@@ -7,62 +7,35 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     StatementFailedError,
     WarehouseError,
 )
 from ansible_collections.concert.platform.plugins.module_utils.redshift.routines import ROUTINES
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "day": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Calls a routine only when its snapshot would change, so a second run changes nothing."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        try:
-            return {**result, **self._take(options)}
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"The warehouse could not be reached. {reason(error)}"}
-        except WarehouseError as error:
-            return {**result, "failed": True, "msg": str(error)}
-
-    def _take(self, options: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         day = _day(options["day"])
         connection = Connection.from_options(options)
-        warehouse = find_warehouse(
-            connection.client("redshift-serverless"),
-            namespace=options["namespace"],
-            workgroup=options["workgroup"],
-            database=options["database"],
-        )
-        database = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"]))
+        database = open_database(connection, options, options["timeout"])
         changes: dict[str, int] = {}
         lines: list[str] = []
         for routine in ROUTINES:

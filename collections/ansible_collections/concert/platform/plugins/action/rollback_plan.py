@@ -9,12 +9,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.concert.platform.plugins.module_utils.connection import CONNECTION_ARGUMENT_SPEC, Connection
 from ansible_collections.concert.platform.plugins.module_utils.redshift import ledger
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import reason
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     StatementFailedError,
     WarehouseAbsentError,
@@ -32,6 +27,9 @@ from ansible_collections.concert.platform.plugins.module_utils.release.order imp
 from ansible_collections.concert.platform.plugins.module_utils.release.store import ReleaseStore
 from ansible_collections.concert.platform.plugins.module_utils.stack.edge import AwsGateway
 from ansible_collections.concert.platform.plugins.module_utils.stack.errors import StackError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    open_database,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 
 _ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -135,13 +133,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 def _applied(connection: Connection, options: dict[str, Any]) -> list[str]:
     try:
-        warehouse = find_warehouse(
-            connection.client("redshift-serverless"),
-            namespace=options["namespace"],
-            workgroup=options["workgroup"],
-            database=options["database"],
-        )
-        rows = DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"])).query(ledger.SELECT)
+        database = open_database(connection, options, options["timeout"])
+        rows = database.query(ledger.SELECT)
     except WarehouseAbsentError:
         return []
     except StatementFailedError as error:

@@ -8,19 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.concert.platform.plugins.module_utils.connection import (
-    CONNECTION_ARGUMENT_SPEC,
-    Connection,
-)
-from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import (
-    DataApi,
-    Deadline,
-    find_namespace_id,
-    find_warehouse,
-    reason,
-)
+from ansible_collections.concert.platform.plugins.module_utils.connection import Connection
+from ansible_collections.concert.platform.plugins.module_utils.redshift.data_api import Deadline, find_namespace_id
 from ansible_collections.concert.platform.plugins.module_utils.redshift.errors import (
     WarehouseAbsentError,
     WarehouseError,
@@ -42,42 +31,37 @@ from ansible_collections.concert.platform.plugins.module_utils.sample_data.reade
 )
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.records import records
 from ansible_collections.concert.platform.plugins.module_utils.sample_data.state import Decision, State, decide
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action import (
+    WAREHOUSE_ARGUMENT_SPEC,
+    WarehouseAction,
+    open_database,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "directory": {"type": "path", "required": True},
     "datasets": {"type": "list", "elements": "str", "required": True},
     "streams": {"type": "dict", "required": True},
-    "workgroup": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
     "parameter": {"type": "str", "required": True},
     "timeout": {"type": "int", "default": 900},
-    **CONNECTION_ARGUMENT_SPEC,
+    **WAREHOUSE_ARGUMENT_SPEC,
 }
 
 LAST_LOOK_SECONDS = 60
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(WarehouseAction):
     """Runs in the controller process, so that progress shows while the pipeline works."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    argument_spec = ARGUMENT_SPEC
+    refusals = (SampleDataError, WarehouseError)
+    unanswered = "AWS could not be asked."
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's result; see the module's RETURN."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What was sent, and how long that and its arrival took."""
         started, clock = datetime.now(UTC), time.monotonic()
-        try:
-            told = self._load(options)
-            seconds = round(time.monotonic() - clock, 3)
-            return {**result, **told, "started": started.isoformat(timespec="milliseconds"), "seconds": seconds}
-        except (ClientError, BotoCoreError) as error:
-            return {**result, "failed": True, "msg": f"AWS could not be asked. {reason(error)}"}
-        except (SampleDataError, WarehouseError) as error:
-            return {**result, "failed": True, "msg": str(error)}
+        told = self._load(options)
+        seconds = round(time.monotonic() - clock, 3)
+        return {**told, "started": started.isoformat(timespec="milliseconds"), "seconds": seconds}
 
     def _load(self, options: dict[str, Any]) -> dict[str, Any]:
         datasets = select(options["datasets"])
@@ -101,22 +85,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         count = sum(len(part) for part in rows.values())
         if self._task.check_mode:
             return self._result(decision, count, rows)
-        warehouse = find_warehouse(
-            connection.client("redshift-serverless"),
-            namespace=options["namespace"],
-            workgroup=options["workgroup"],
-            database=options["database"],
-        )
+        # The last look begins when the time is over, and has to be able to say what is missing.
+        database = open_database(connection, options, options["timeout"] + LAST_LOOK_SECONDS)
         write_state(ssm, options["parameter"], decision.state)
-        self._report(f"sending {count:,} records: {decision.why}; day 0 is {decision.state.anchor_date}")
+        self.report(f"sending {count:,} records: {decision.why}; day 0 is {decision.state.anchor_date}")
         deadline = Deadline(options["timeout"])
         self._send(connection.client("kinesis"), streams, rows, decision.state, deadline)
         await_arrival(
-            # The last look begins when the time is over, and has to be able to say what is missing.
-            DataApi(connection.client("redshift-data"), warehouse, Deadline(options["timeout"] + LAST_LOOK_SECONDS)),
+            database,
             [expectation for dataset, part in rows.items() for expectation in expectations(dataset, part)],
             deadline,
-            self._report,
+            self.report,
         )
         complete = decision.state.complete(datetime.now(UTC).isoformat(timespec="seconds"))
         write_state(ssm, options["parameter"], complete)
@@ -141,7 +120,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         moment = datetime.now(UTC)
         for dataset, part in rows.items():
             send(kinesis, streams[dataset.name], records(dataset, part, state.anchor_date, moment), deadline)
-            self._report(f"{len(part):,} {dataset.name} are on {streams[dataset.name]}")
+            self.report(f"{len(part):,} {dataset.name} are on {streams[dataset.name]}")
 
     def _result(
         self, decision: Decision, count: int, rows: Mapping[Dataset, Sequence[Row]] | None = None
@@ -157,9 +136,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             after = "".join(f"{dataset.name}: {len(part)} records\n" for dataset, part in rows.items())
             result["diff"] = {"before_header": header, "after_header": header, "before": "", "after": after}
         return result
-
-    def _report(self, line: str) -> None:
-        Display().display(f"sample_data | {line}")
 
 
 def _streams(datasets: Sequence[Dataset], streams: Mapping[str, Any]) -> dict[str, str]:

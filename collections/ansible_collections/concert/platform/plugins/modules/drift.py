@@ -38,18 +38,6 @@ options:
     description: Whether a subscription that O(topics) does not list is drift.
     type: bool
     default: true
-  namespace:
-    description: The warehouse's namespace.
-    type: str
-    required: true
-  workgroup:
-    description: The warehouse's workgroup.
-    type: str
-    required: true
-  database:
-    description: The warehouse's database.
-    type: str
-    required: true
   catalog:
     description: The committed catalog of what the migrations make.
     type: path
@@ -92,6 +80,7 @@ options:
     type: int
     default: 900
 extends_documentation_fragment:
+  - concert.platform.warehouse
   - concert.platform.connection
 author:
   - Concert Data Platform engineers (@concert-data-platform)

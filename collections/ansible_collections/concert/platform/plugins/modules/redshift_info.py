@@ -19,18 +19,6 @@ description:
   - Changes nothing. Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
-  workgroup:
-    description: Name of the workgroup.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   directory:
     description: Directory of the migration files.
     type: path
@@ -53,7 +41,7 @@ attributes:
   diff_mode:
     support: none
     description: There is nothing to show.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""

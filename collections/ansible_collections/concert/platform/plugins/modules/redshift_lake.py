@@ -15,18 +15,6 @@ description:
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
-  workgroup:
-    description: Name of the workgroup.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   schema:
     description: Name of the external schema.
     type: str
@@ -55,7 +43,7 @@ attributes:
   diff_mode:
     support: full
     description: Shows statements and partitions.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""

@@ -25,18 +25,6 @@ description:
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
-  workgroup:
-    description: Name of the workgroup.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   what:
     description:
       - Table of C(concert_dw) to load.
@@ -92,7 +80,7 @@ attributes:
   diff_mode:
     support: full
     description: Shows the files that are loaded.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""

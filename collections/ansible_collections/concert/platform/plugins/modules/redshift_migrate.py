@@ -33,18 +33,6 @@ description:
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
-  workgroup:
-    description: Name of the workgroup.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   directory:
     description: Directory of the migration files.
     type: path
@@ -91,7 +79,7 @@ attributes:
   diff_mode:
     support: full
     description: Shows the pending statements.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""

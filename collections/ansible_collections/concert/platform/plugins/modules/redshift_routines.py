@@ -13,18 +13,6 @@ description:
   - Statements run as the namespace's admin, by the secret that AWS manages; only its ARN is read.
 author: Concert Data Platform engineers (@concert-data-platform)
 options:
-  workgroup:
-    description: Name of the workgroup.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   day:
     description: The day, as in C(2026-11-27). Today, by UTC, when empty.
     type: str
@@ -40,7 +28,7 @@ attributes:
   diff_mode:
     support: none
     description: The snapshots are rows, not settings.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""

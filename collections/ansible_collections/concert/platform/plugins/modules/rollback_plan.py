@@ -15,6 +15,7 @@ description:
 version_added: 0.2.0
 author: Concert Data Platform engineers (@concert-data-platform)
 extends_documentation_fragment:
+  - concert.platform.warehouse
   - concert.platform.connection
 options:
   release:
@@ -40,18 +41,6 @@ options:
   migrations:
     description: Directory of this checkout's migration files, which say what is breaking.
     type: path
-    required: true
-  namespace:
-    description: The warehouse's namespace.
-    type: str
-    required: true
-  workgroup:
-    description: The warehouse's workgroup.
-    type: str
-    required: true
-  database:
-    description: The warehouse's database.
-    type: str
     required: true
   timeout:
     description: Seconds to wait for the warehouse's answer.

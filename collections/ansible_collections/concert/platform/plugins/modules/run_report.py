@@ -32,31 +32,10 @@ options:
     description: Where the directory of the page goes; it is made when needed.
     type: path
     required: true
-  stacks:
-    description: Layer → what its task M(concert.platform.stack) returned; an empty dictionary where it did not run.
-    type: dict
-    required: true
   settled:
     description: Layer → what the task returned that waited for a stack which O(stacks) began.
     type: dict
     default: {}
-  code:
-    description: What the tasks of the fast path for code returned, one item a stack.
-    type: list
-    elements: dict
-    default: []
-  packages:
-    description: What M(concert.platform.lambda_package) returned.
-    type: dict
-    default: {}
-  migrations:
-    description: What M(concert.platform.redshift_migrate) returned.
-    type: dict
-    default: {}
-  subscriptions:
-    description: The items that the subscribing tasks returned. Left out where they did not run.
-    type: list
-    elements: dict
   steps:
     description: Other steps, each with its C(name), whether it is C(changed), and C(what) happened.
     type: list
@@ -100,6 +79,7 @@ options:
     required: true
 author:
   - Concert Data Platform engineers (@concert-data-platform)
+extends_documentation_fragment: [concert.platform.results]
 """
 
 EXAMPLES = r"""

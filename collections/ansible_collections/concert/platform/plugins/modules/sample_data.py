@@ -28,18 +28,6 @@ options:
     description: Name of the stream of each data set.
     type: dict
     required: true
-  workgroup:
-    description: Name of the workgroup whose warehouse is asked for the rows.
-    type: str
-    required: true
-  namespace:
-    description: Name of the workgroup's namespace.
-    type: str
-    required: true
-  database:
-    description: Name of the database.
-    type: str
-    required: true
   parameter:
     description: Name of the parameter that remembers the load.
     type: str
@@ -55,7 +43,7 @@ attributes:
   diff_mode:
     support: full
     description: Shows how many records of each data set are sent.
-extends_documentation_fragment: [concert.platform.connection]
+extends_documentation_fragment: [concert.platform.warehouse, concert.platform.connection]
 """
 
 EXAMPLES = r"""
