@@ -220,7 +220,12 @@ def test_all_pages_of_a_change_set(gateway: AwsGateway, cloudformation: Stubber)
     ],
 )
 @pytest.mark.parametrize(
-    ("tags", "tags_sent"), [(None, {}), ({}, {"Tags": []}), ({"a": "b"}, {"Tags": [{"Key": "a", "Value": "b"}]})]
+    ("tags", "tags_sent"),
+    [
+        (None, {}),
+        ({}, {"Tags": []}),
+        ({"b": "c", "a": "b"}, {"Tags": [{"Key": "a", "Value": "b"}, {"Key": "b", "Value": "c"}]}),
+    ],
 )
 def test_what_a_change_set_is_asked_for_with(
     gateway: AwsGateway,

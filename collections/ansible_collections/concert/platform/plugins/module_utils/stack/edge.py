@@ -395,7 +395,8 @@ class AwsGateway:
         if request.imports:
             arguments["ResourcesToImport"] = [dict(member) for member in request.imports]
         if request.tags is not None:
-            arguments["Tags"] = [{"Key": key, "Value": value} for key, value in request.tags.items()]
+            # In one order, whoever asks: a list in another order is another value, and every resource would be updated.
+            arguments["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(request.tags.items())]
         if request.role_arn is not None:
             arguments["RoleARN"] = request.role_arn
         if request.notification_arns is not None:
