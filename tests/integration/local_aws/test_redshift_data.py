@@ -185,8 +185,10 @@ def test_a_statement_begins_with_nothing_of_the_session_before(warehouse: Wareho
 
 def test_a_session_that_ended_is_replaced(warehouse: Warehouse) -> None:
     warehouse.run("SELECT 1")
+    # Waits for their end: a signal that arrives during the next statement would be that one's failure, and rightly.
     warehouse.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'concerts'"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND datname = 'concerts'"
     )
     assert [warehouse.rows("SELECT 1") for _ in range(4)] == [[[1]]] * 4
 

@@ -35,7 +35,8 @@ from ansible_collections.concert.platform.plugins.plugin_utils.warehouse_action 
 from botocore.exceptions import BotoCoreError, ClientError
 
 #: How many bad rows the task's result and a failure's message show.
-SHOWN_IN_RESULT, SHOWN_IN_MESSAGE = 100, 10
+SHOWN_IN_RESULT = 100
+SHOWN_IN_MESSAGE = 10
 #: `what` for all tables, each from the files that are named after it.
 ALL = "all"
 
