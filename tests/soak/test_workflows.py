@@ -287,7 +287,7 @@ def test_the_night_fails_on_a_drift_and_audits_all_the_same(runner: Runner) -> N
 
 def test_whoever_plans_may_not_deploy(runner: Runner) -> None:
     ran = runner.script(
-        "ansible-playbook site.yml -i inventories/staging --tags monitoring -e monitoring_api_latency_milliseconds=1",
+        "ansible-playbook site.yml -i inventories/staging --tags monitoring -e monitoring_budget_usd=12345",
         runner.credentials("plan-staging"),
     )
     assert ran.returncode != 0
